@@ -1,0 +1,171 @@
+//! What a sidecar or an object's metadata says: names, in any of three forms.
+//!
+//! ```text
+//! ["id", "full name"]                                     a JSON array
+//! {"columns": ["id"], "options": "CSV GZIP", "bom": true} a JSON object; its options win over UNLOAD_OPTIONS
+//! id,"full name"                                          text: one line is a CSV record,
+//! id⏎full name⏎                                           several lines are one name each
+//! ```
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+
+/// The most that is read of a sidecar: 1 MiB.
+pub const MAX_BYTES: u64 = 1 << 20;
+
+/// The header list, and what else was said with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Columns {
+    #[serde(rename = "columns")]
+    pub names: Vec<String>,
+    /// The options of the UNLOAD statement, as in UNLOAD_OPTIONS.
+    pub options: Option<String>,
+    /// What a browser saves the final object as.
+    pub filename: Option<String>,
+    pub bom: Option<bool>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ColumnsError {
+    #[error("the list of columns is empty")]
+    Empty,
+    #[error("column {position} has no name")]
+    Unnamed { position: usize },
+    #[error("byte {at} is not UTF-8; save the file as UTF-8")]
+    Utf8 { at: usize },
+    #[error("it begins like JSON, but is not the JSON of a header list: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("it is no CSV record: {0}")]
+    Csv(#[from] csv::Error),
+}
+
+impl Columns {
+    /// Just names, as a manifest has them.
+    pub fn named(names: Vec<String>) -> Result<Columns, ColumnsError> {
+        Columns { names, ..Columns::default() }.checked()
+    }
+
+    /// ```
+    /// use unload_header::header::Columns;
+    /// let columns = Columns::parse(b"id,\"full name\"\n")?;
+    /// assert_eq!(columns.names, ["id", "full name"]);
+    /// # Ok::<(), unload_header::header::columns::ColumnsError>(())
+    /// ```
+    pub fn parse(bytes: &[u8]) -> Result<Columns, ColumnsError> {
+        let text = std::str::from_utf8(bytes).map_err(|error| ColumnsError::Utf8 { at: error.valid_up_to() })?;
+        let text = text.trim_start_matches('\u{feff}').trim();
+        match text.chars().next() {
+            None => Err(ColumnsError::Empty),
+            Some('[') => Columns::named(serde_json::from_str(text)?),
+            Some('{') => serde_json::from_str::<Columns>(text)?.checked(),
+            Some(_) if text.contains(['\n', '\r']) => {
+                Columns::named(text.lines().map(|line| line.trim().to_owned()).collect())
+            }
+            Some(_) => Columns::named(record(text)?),
+        }
+    }
+
+    /// Names that stand more than once, each once. Redshift allows them, so they are kept.
+    pub fn duplicates(&self) -> Vec<&str> {
+        let (mut seen, mut twice) = (HashSet::new(), Vec::new());
+        for name in &self.names {
+            if !seen.insert(name.as_str()) && !twice.contains(&name.as_str()) {
+                twice.push(name.as_str());
+            }
+        }
+        twice
+    }
+
+    fn checked(self) -> Result<Columns, ColumnsError> {
+        if self.names.is_empty() {
+            return Err(ColumnsError::Empty);
+        }
+        match self.names.iter().position(|name| name.is_empty()) {
+            Some(index) => Err(ColumnsError::Unnamed { position: index + 1 }),
+            None => Ok(self),
+        }
+    }
+}
+
+fn record(line: &str) -> Result<Vec<String>, csv::Error> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(line.as_bytes());
+    let mut record = csv::StringRecord::new();
+    reader.read_record(&mut record)?;
+    Ok(record.iter().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Vec<String> {
+        Columns::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}")).names
+    }
+
+    fn error(text: &str) -> String {
+        Columns::parse(text.as_bytes()).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn json_array() {
+        assert_eq!(names(r#" ["id", " spaced ", "a,b", "größe"] "#), ["id", " spaced ", "a,b", "größe"]);
+    }
+
+    #[test]
+    fn json_object_with_all_it_may_say() {
+        let text = r#"{"columns": ["id"], "options": "CSV GZIP", "filename": "q.csv", "bom": true}"#;
+        let columns = Columns::parse(text.as_bytes()).unwrap();
+        assert_eq!((columns.options.as_deref(), columns.filename.as_deref()), (Some("CSV GZIP"), Some("q.csv")));
+        assert_eq!(columns.bom, Some(true));
+        assert_eq!(names(r#"{"columns": ["id"]}"#), ["id"]);
+    }
+
+    #[test]
+    fn one_line_is_a_csv_record() {
+        assert_eq!(names("id, name ,\"a, b\",\"say \"\"hi\"\"\"\r\n"), ["id", "name", "a, b", "say \"hi\""]);
+        assert_eq!(names("id"), ["id"]);
+    }
+
+    #[test]
+    fn several_lines_are_one_name_each() {
+        assert_eq!(names("id\nprice, net\r\nlast\n\n"), ["id", "price, net", "last"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_name() {
+        assert_eq!(names("\u{feff}id,name"), ["id", "name"]);
+        assert_eq!(names("\u{feff}[\"id\"]"), ["id"]);
+    }
+
+    #[test]
+    fn duplicates_are_kept_and_told() {
+        let columns = Columns::parse(b"id,name,id,id").unwrap();
+        assert_eq!(columns.names.len(), 4);
+        assert_eq!(columns.duplicates(), ["id"]);
+    }
+
+    #[test]
+    fn refuses_lists_that_name_nothing() {
+        for text in ["", " \n ", "[]", r#"{"columns": []}"#] {
+            assert!(matches!(Columns::parse(text.as_bytes()), Err(ColumnsError::Empty)), "{text}");
+        }
+        for text in ["id,,name", "id\n\nname", r#"["id", ""]"#, "id,"] {
+            assert!(matches!(Columns::parse(text.as_bytes()), Err(ColumnsError::Unnamed { .. })), "{text}");
+        }
+        assert_eq!(error("id,,name"), "column 2 has no name");
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_read() {
+        assert_eq!(
+            Columns::parse(b"id,caf\xe9").unwrap_err().to_string(),
+            "byte 6 is not UTF-8; save the file as UTF-8"
+        );
+        assert!(error(r#"["id""#).starts_with("it begins like JSON, but is not"));
+        assert!(error(r#"[1, 2]"#).contains("invalid type"));
+        assert!(error(r#"{"colums": ["id"]}"#).contains("unknown field `colums`"), "a misspelt key is no key");
+        assert!(error(r#"{"options": "CSV"}"#).contains("missing field `columns`"));
+    }
+}

@@ -1,0 +1,92 @@
+//! Compression, told by the first bytes, and the header as a member or frame of its own in front.
+//!
+//! A gzip, bzip2 or zstd file may be several members, streams or frames one behind the other (RFC 1952
+//! 2.2; `bzip2(1)`; RFC 8878 3), so the rows need not be compressed again. Names don't tell: `GZIP
+//! EXTENSION 'csv'` writes gzip data without `.gz`.
+
+use std::io::{self, Write};
+
+use crate::unload::options::Compression;
+
+impl Compression {
+    /// By the first bytes of an object; `None` where it is not compressed.
+    pub fn of(head: &[u8]) -> Option<Compression> {
+        match head {
+            [0x1f, 0x8b, ..] => Some(Compression::Gzip),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..]
+            | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90, ..] => Some(Compression::Bzip2),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Compression::Zstd),
+            _ => None,
+        }
+    }
+
+    /// What UNLOAD appends to a name.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Compression::Gzip => ".gz",
+            Compression::Bzip2 => ".bz2",
+            Compression::Zstd => ".zst",
+        }
+    }
+
+    /// The header as a whole member, stream or frame.
+    pub fn member(self, header: &[u8]) -> io::Result<Vec<u8>> {
+        match self {
+            Compression::Gzip => {
+                let mut member = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                member.write_all(header)?;
+                member.finish()
+            }
+            Compression::Bzip2 => {
+                let mut stream = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
+                stream.write_all(header)?;
+                stream.finish()
+            }
+            Compression::Zstd => {
+                let level = ruzstd::encoding::CompressionLevel::Fastest;
+                Ok(ruzstd::encoding::compress_to_vec(header, level))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    const ALL: [Compression; 3] = [Compression::Gzip, Compression::Bzip2, Compression::Zstd];
+
+    fn read(compression: Compression, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        match compression {
+            Compression::Gzip => drop(flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut out).unwrap()),
+            Compression::Bzip2 => drop(bzip2::read::MultiBzDecoder::new(bytes).read_to_end(&mut out).unwrap()),
+            Compression::Zstd => {
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    ruzstd::decoding::StreamingDecoder::new(&mut rest).unwrap().read_to_end(&mut out).unwrap();
+                }
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn a_member_in_front_reads_as_one_file() {
+        for compression in ALL {
+            let rows = compression.member(b"1|a\n2|b\n").unwrap();
+            let whole = [compression.member(b"id|name\n").unwrap(), rows].concat();
+            assert_eq!(read(compression, &whole), b"id|name\n1|a\n2|b\n", "{compression}");
+            assert_eq!(Compression::of(&whole), Some(compression));
+        }
+    }
+
+    #[test]
+    fn rows_are_no_compression() {
+        for head in [&b""[..], b"1", b"BZh|", b"BZh91|", b"id|name\n", b"\x28\xb5"] {
+            assert_eq!(Compression::of(head), None, "{head:?}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The header: where its columns are written down, and what they look like in the file.
+
+pub mod columns;
+pub mod compress;
+pub mod encode;
+pub mod lookup;
+
+pub use columns::Columns;
+pub use encode::encode;

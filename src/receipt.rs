@@ -1,0 +1,110 @@
+//! What happened to one final object, as one line of JSON: an element of the answer, and the log line.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::uri::Uri;
+
+/// Fields that do not apply are left out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Receipt {
+    #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
+    pub final_uri: Option<String>,
+    pub sources: Vec<String>,
+    pub outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
+    pub requests: u64,
+    pub elapsed_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The final object was written and proved.
+    Written,
+    /// Something else has to arrive first.
+    Waiting,
+    /// Nothing to do, for the reason given.
+    Skipped,
+}
+
+/// What is known of a final object that was written.
+#[derive(Clone, Debug, Serialize)]
+pub struct Written {
+    pub columns_from: ColumnsFrom,
+    pub columns: usize,
+    /// Of the final object.
+    pub bytes: u64,
+    /// Bytes of the sources that the function read.
+    pub bytes_through: u64,
+    pub parts: usize,
+    pub proof: Proof,
+    pub etag: String,
+}
+
+/// Where the column names were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnsFrom {
+    Metadata,
+    Sidecar,
+    Manifest,
+}
+
+/// How it is known that the final object is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// Its size and ETag are those of what was completed.
+    Size,
+}
+
+impl Receipt {
+    /// Of a source for which there is nothing to do, or not yet.
+    pub fn idle(source: &Uri, outcome: Outcome, reason: impl Into<String>) -> Receipt {
+        Receipt {
+            final_uri: None,
+            sources: vec![source.to_string()],
+            outcome,
+            reason: Some(reason.into()),
+            written: None,
+            requests: 0,
+            elapsed_ms: 0,
+        }
+    }
+
+    pub fn measured(self, requests: u64, elapsed: Duration) -> Receipt {
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        Receipt { requests, elapsed_ms, ..self }
+    }
+
+    /// The log line, in the form that the function's log settings ask for.
+    pub fn log(&self) {
+        let written = self.written.as_ref();
+        tracing::info!(
+            "final" = self.final_uri,
+            sources = self.sources.join(" "),
+            outcome = name(&self.outcome),
+            reason = self.reason,
+            columns_from = written.map(|it| name(&it.columns_from)),
+            columns = written.map(|it| it.columns),
+            bytes = written.map(|it| it.bytes),
+            bytes_through = written.map(|it| it.bytes_through),
+            parts = written.map(|it| it.parts),
+            requests = self.requests,
+            proof = written.map(|it| name(&it.proof)),
+            etag = written.map(|it| it.etag.as_str()),
+            elapsed_ms = self.elapsed_ms,
+            "receipt"
+        );
+    }
+}
+
+/// A unit variant as it is serialized.
+fn name(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}").to_lowercase()
+}

@@ -1,0 +1,233 @@
+//! The function's settings: environment variables, checked once at start.
+
+use crate::unload::Options;
+use crate::unload::options::{Compression, OptionsError};
+use crate::uri::Uri;
+
+/// See the README for what each of them means.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub unload_prefix: String,
+    /// `None`: the source's bucket.
+    pub final_bucket: Option<String>,
+    pub final_key: FinalKey,
+    pub options: Options,
+    pub bom: bool,
+    pub final_kms_key_id: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the setting {name}={value:?} is wrong: {problem}")]
+pub struct SettingError {
+    pub name: &'static str,
+    pub value: String,
+    pub problem: String,
+}
+
+impl Settings {
+    /// Reads the settings by name; `variable` is `std::env::var` in the function. A variable that is set
+    /// to nothing is as one that is not set, but for UNLOAD_PREFIX.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingError> {
+        let optional = |name| variable(name).filter(|value| !value.is_empty());
+        let wrong = |name, value: &str, problem: String| SettingError { name, value: value.to_owned(), problem };
+
+        let unload_prefix = variable("UNLOAD_PREFIX").ok_or_else(|| {
+            wrong("UNLOAD_PREFIX", "", "it is required, as the start of the keys that UNLOAD writes, like unload/".into())
+        })?;
+        let final_bucket = optional("FINAL_BUCKET");
+        let template = optional("FINAL_KEY").unwrap_or_else(|| "final/{path}".to_owned());
+        let final_key = FinalKey::parse(&template).map_err(|problem| wrong("FINAL_KEY", &template, problem))?;
+        if final_bucket.is_none() && final_key.reaches(&unload_prefix) {
+            let problem = if unload_prefix.is_empty() {
+                return Err(wrong("UNLOAD_PREFIX", "", "it may be empty only with another FINAL_BUCKET".into()));
+            } else {
+                format!(
+                    "it can write below UNLOAD_PREFIX={unload_prefix:?} of the same bucket, and so start the function \
+                     again on its own output; begin it with another folder, or set another FINAL_BUCKET"
+                )
+            };
+            return Err(wrong("FINAL_KEY", &template, problem));
+        }
+        if let Some(output) = optional("OUTPUT").filter(|output| output != "each") {
+            return Err(wrong("OUTPUT", &output, "this version writes a final object for each data object: each".into()));
+        }
+        if let Some(delete) = optional("DELETE_SOURCE").filter(|delete| delete != "off") {
+            return Err(wrong("DELETE_SOURCE", &delete, "this version keeps the sources: off".into()));
+        }
+        let options = optional("UNLOAD_OPTIONS").unwrap_or_default();
+        let options = Options::parse(&options)
+            .map_err(|error: OptionsError| wrong("UNLOAD_OPTIONS", &options, error.to_string()))?;
+        let bom = match optional("BOM").as_deref() {
+            None | Some("off") => false,
+            Some("on") => true,
+            Some(other) => return Err(wrong("BOM", other, "allowed are on and off".into())),
+        };
+        let final_kms_key_id = optional("FINAL_KMS_KEY_ID");
+        Ok(Settings { unload_prefix, final_bucket, final_key, options, bom, final_kms_key_id })
+    }
+
+    /// Where the final object of a source goes; `unload` is its unload prefix. The key must lie below
+    /// UNLOAD_PREFIX. Refuses to write where the function would be started again.
+    pub fn final_uri(
+        &self,
+        source: &Uri,
+        unload: &str,
+        compression: Option<Compression>,
+    ) -> Result<Uri, SettingError> {
+        let below = |key: &str| key.strip_prefix(&self.unload_prefix).unwrap_or_default().to_owned();
+        let unload = below(unload);
+        let unload = unload.trim_end_matches(['/', '_', '-', '.']);
+        let key = self.final_key.render(&below(&source.key), unload, compression);
+        let uri = Uri::new(self.final_bucket.as_ref().unwrap_or(&source.bucket), key);
+        if uri.bucket == source.bucket && uri.key.starts_with(&self.unload_prefix) {
+            let problem = format!("{source} would become {uri}, below UNLOAD_PREFIX={:?}", self.unload_prefix);
+            return Err(SettingError { name: "FINAL_KEY", value: self.final_key.to_string(), problem });
+        }
+        Ok(uri)
+    }
+
+    /// Whether a key is one that the function may have written.
+    pub fn is_final(&self, bucket: &str, key: &str) -> bool {
+        self.final_bucket.as_deref().is_none_or(|it| it == bucket)
+            && !self.final_key.literal().is_empty()
+            && key.starts_with(self.final_key.literal())
+    }
+}
+
+/// The template of a final key: text and placeholders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinalKey(Vec<Segment>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Text(String),
+    /// The key below UNLOAD_PREFIX.
+    Path,
+    /// The unload prefix below UNLOAD_PREFIX.
+    Unload,
+    /// `.gz` and the like, from the content.
+    Compression,
+}
+
+impl FinalKey {
+    fn parse(template: &str) -> Result<FinalKey, String> {
+        let mut segments = Vec::new();
+        let mut rest = template;
+        while let Some((text, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}').ok_or("a { is opened and not closed")?;
+            segments.extend((!text.is_empty()).then(|| Segment::Text(text.to_owned())));
+            segments.push(match name {
+                "path" => Segment::Path,
+                "unload" => Segment::Unload,
+                "compression" => Segment::Compression,
+                other => return Err(format!("{{{other}}} is no placeholder; there are {{path}}, {{unload}} and {{compression}}")),
+            });
+            rest = after;
+        }
+        segments.extend((!rest.is_empty()).then(|| Segment::Text(rest.to_owned())));
+        if !segments.contains(&Segment::Path) {
+            return Err("without {path}, the objects of one unload would all get the same key".to_owned());
+        }
+        Ok(FinalKey(segments))
+    }
+
+    /// The text before the first placeholder.
+    fn literal(&self) -> &str {
+        match self.0.first() {
+            Some(Segment::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// Whether some path could make it a key below `prefix`.
+    fn reaches(&self, prefix: &str) -> bool {
+        self.literal().starts_with(prefix) || prefix.starts_with(self.literal())
+    }
+
+    fn render(&self, path: &str, unload: &str, compression: Option<Compression>) -> String {
+        let segment = |segment: &Segment| match segment {
+            Segment::Text(text) => text.clone(),
+            Segment::Path => path.to_owned(),
+            Segment::Unload => unload.to_owned(),
+            Segment::Compression => compression.map_or("", Compression::extension).to_owned(),
+        };
+        self.0.iter().map(segment).collect()
+    }
+}
+
+impl std::fmt::Display for FinalKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|segment| match segment {
+            Segment::Text(text) => f.write_str(text),
+            Segment::Path => f.write_str("{path}"),
+            Segment::Unload => f.write_str("{unload}"),
+            Segment::Compression => f.write_str("{compression}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let find = |name: &str| variables.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned());
+        Settings::read(find).map_err(|error| error.to_string())
+    }
+
+    fn error(variables: &[(&str, &str)]) -> String {
+        read(variables).expect_err(&format!("{variables:?}"))
+    }
+
+    fn final_key(template: &str, key: &str, unload: &str) -> String {
+        let settings = read(&[("UNLOAD_PREFIX", "unload/"), ("FINAL_KEY", template)]).unwrap();
+        settings.final_uri(&Uri::new("b", key), unload, Some(Compression::Gzip)).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_prefix_is_enough() {
+        let settings = read(&[("UNLOAD_PREFIX", "unload/")]).unwrap();
+        let uri = settings.final_uri(&Uri::new("b", "unload/q/0000_part_00"), "unload/q/", None).unwrap();
+        assert_eq!(uri.to_string(), "s3://b/final/q/0000_part_00");
+        assert_eq!(settings.options, Options::default());
+        assert!(!settings.bom);
+    }
+
+    #[test]
+    fn placeholders() {
+        let key = "unload/a/q42_0000_part_00";
+        assert_eq!(final_key("out/{unload}/{path}.csv{compression}", key, "unload/a/q42_"), "s3://b/out/a/q42/a/q42_0000_part_00.csv.gz");
+        assert_eq!(final_key("{path}.csv", "unload/q_000", "unload/q_"), "s3://b/q_000.csv");
+    }
+
+    #[test]
+    fn errors_name_the_variable_the_value_and_what_is_allowed() {
+        assert!(error(&[]).starts_with("the setting UNLOAD_PREFIX=\"\" is wrong: it is required"));
+        let prefix = ("UNLOAD_PREFIX", "unload/");
+        assert_eq!(error(&[prefix, ("BOM", "yes")]), "the setting BOM=\"yes\" is wrong: allowed are on and off");
+        assert!(error(&[prefix, ("OUTPUT", "all")]).contains("OUTPUT=\"all\""));
+        assert!(error(&[prefix, ("DELETE_SOURCE", "on")]).contains("DELETE_SOURCE=\"on\""));
+        assert!(error(&[prefix, ("UNLOAD_OPTIONS", "CSV ESCAPE")]).contains("CSV can't be used with ESCAPE"));
+        assert!(error(&[prefix, ("FINAL_KEY", "f/{key}")]).contains("{key} is no placeholder"));
+        assert!(error(&[prefix, ("FINAL_KEY", "f/{path")]).contains("opened and not closed"));
+        assert!(error(&[prefix, ("FINAL_KEY", "f/{unload}.csv")]).contains("without {path}"));
+    }
+
+    #[test]
+    fn never_writes_where_it_would_start_itself() {
+        for (prefix, template) in [
+            ("unload/", "unload/{path}"),
+            ("unload/", "unload/final/{path}"),
+            ("final/unload/", "final/{path}"),
+            ("unload/", "u{path}"),
+        ] {
+            let error = error(&[("UNLOAD_PREFIX", prefix), ("FINAL_KEY", template)]);
+            assert!(error.contains("start the function again"), "{prefix} {template}: {error}");
+        }
+        assert!(error(&[("UNLOAD_PREFIX", "")]).contains("only with another FINAL_BUCKET"));
+        let settings = read(&[("UNLOAD_PREFIX", ""), ("FINAL_BUCKET", "other")]).unwrap();
+        assert!(settings.final_uri(&Uri::new("b", "k"), "", None).is_ok());
+        let error = settings.final_uri(&Uri::new("other", "k"), "", None).unwrap_err().to_string();
+        assert!(error.contains("s3://other/k would become s3://other/final/k"), "{error}");
+    }
+}

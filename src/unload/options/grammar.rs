@@ -1,0 +1,303 @@
+//! UNLOAD's options as a list of keywords with their values.
+
+use std::fmt;
+
+use super::{Field, OptionsError};
+
+/// An option's name; `Display` gives it as SQL has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyword {
+    Csv,
+    Parquet,
+    Json,
+    PartitionBy,
+    Manifest,
+    Header,
+    Delimiter,
+    FixedWidth,
+    Encrypted,
+    EncryptedAuto,
+    Gzip,
+    Bzip2,
+    Zstd,
+    AddQuotes,
+    Null,
+    Escape,
+    AllowOverwrite,
+    CleanPath,
+    Parallel,
+    MaxFileSize,
+    RowGroupSize,
+    Region,
+    Extension,
+    KmsKeyId,
+    MasterSymmetricKey,
+    IamRole,
+    Credentials,
+    AccessKeyId,
+    SecretAccessKey,
+    SessionToken,
+}
+
+const KEYWORDS: [(&str, Keyword); 30] = [
+    ("CSV", Keyword::Csv),
+    ("PARQUET", Keyword::Parquet),
+    ("JSON", Keyword::Json),
+    ("PARTITION", Keyword::PartitionBy),
+    ("MANIFEST", Keyword::Manifest),
+    ("HEADER", Keyword::Header),
+    ("DELIMITER", Keyword::Delimiter),
+    ("FIXEDWIDTH", Keyword::FixedWidth),
+    ("ENCRYPTED", Keyword::Encrypted),
+    ("ENCRYPTED AUTO", Keyword::EncryptedAuto),
+    ("GZIP", Keyword::Gzip),
+    ("BZIP2", Keyword::Bzip2),
+    ("ZSTD", Keyword::Zstd),
+    ("ADDQUOTES", Keyword::AddQuotes),
+    ("NULL", Keyword::Null),
+    ("ESCAPE", Keyword::Escape),
+    ("ALLOWOVERWRITE", Keyword::AllowOverwrite),
+    ("CLEANPATH", Keyword::CleanPath),
+    ("PARALLEL", Keyword::Parallel),
+    ("MAXFILESIZE", Keyword::MaxFileSize),
+    ("ROWGROUPSIZE", Keyword::RowGroupSize),
+    ("REGION", Keyword::Region),
+    ("EXTENSION", Keyword::Extension),
+    ("KMS_KEY_ID", Keyword::KmsKeyId),
+    ("MASTER_SYMMETRIC_KEY", Keyword::MasterSymmetricKey),
+    ("IAM_ROLE", Keyword::IamRole),
+    ("CREDENTIALS", Keyword::Credentials),
+    ("ACCESS_KEY_ID", Keyword::AccessKeyId),
+    ("SECRET_ACCESS_KEY", Keyword::SecretAccessKey),
+    ("SESSION_TOKEN", Keyword::SessionToken),
+];
+
+impl fmt::Display for Keyword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(KEYWORDS.iter().find(|(_, keyword)| keyword == self).map_or("", |(name, _)| name))
+    }
+}
+
+/// The options that were given, and the values of those that shape a row.
+#[derive(Debug, Default)]
+pub struct Given {
+    keywords: Vec<Keyword>,
+    pub delimiter: Option<u8>,
+    pub fixed_width: Option<Vec<Field>>,
+}
+
+impl Given {
+    pub fn has(&self, keyword: Keyword) -> bool {
+        self.keywords.contains(&keyword)
+    }
+}
+
+pub fn parse(sql: &str) -> Result<Given, OptionsError> {
+    let tokens = tokens(sql)?;
+    let mut rest = Tokens { tokens: &tokens };
+    let mut given = Given::default();
+    while let Some(token) = rest.next() {
+        let mut name = token.to_string();
+        if rest.after("FORMAT", token) {
+            rest.skip("AS");
+            name = rest.next().map_or_else(String::new, ToString::to_string);
+            if !["CSV", "PARQUET", "JSON"].iter().any(|format| name.eq_ignore_ascii_case(format)) {
+                return Err(value("FORMAT", "CSV, PARQUET or JSON", Some(&name)));
+            }
+        } else if matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("WITH")) {
+            continue;
+        }
+        let keyword = KEYWORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name)).map(|(_, it)| *it);
+        let keyword = rest.value_of(keyword.ok_or(OptionsError::Unknown(name))?, &mut given)?;
+        if given.has(keyword) {
+            return Err(OptionsError::Twice(keyword.to_string()));
+        }
+        given.keywords.push(keyword);
+    }
+    Ok(given)
+}
+
+#[derive(Debug)]
+enum Token {
+    Word(String),
+    Quoted(String),
+    Sign(char),
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Token::Word(word) => f.write_str(word),
+            Token::Quoted(text) => write!(f, "'{}'", text.replace('\'', "''")),
+            Token::Sign(sign) => write!(f, "{sign}"),
+        }
+    }
+}
+
+fn tokens(sql: &str) -> Result<Vec<Token>, OptionsError> {
+    let mut tokens = Vec::new();
+    let mut rest = sql.trim().trim_end_matches(|c: char| c == ';' || c.is_whitespace());
+    while let Some(first) = rest.chars().next() {
+        let (token, end) = if first == '\'' {
+            let (text, length) = quoted(&rest[1..]).ok_or_else(|| OptionsError::OpenQuote(rest.to_owned()))?;
+            (Token::Quoted(text), 1 + length)
+        } else if first.is_alphanumeric() || first == '_' {
+            let word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+            let end = rest.find(|c| !word(c)).unwrap_or(rest.len());
+            (Token::Word(rest[..end].to_owned()), end)
+        } else {
+            (Token::Sign(first), first.len_utf8())
+        };
+        tokens.push(token);
+        rest = rest[end..].trim_start();
+    }
+    Ok(tokens)
+}
+
+/// The text up to its closing quote, where `''` stands for one, and the length up to behind it.
+fn quoted(rest: &str) -> Option<(String, usize)> {
+    let mut text = String::new();
+    let mut chars = rest.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\'' if chars.next_if(|(_, next)| *next == '\'').is_none() => return Some((text, at + 1)),
+            _ => text.push(c),
+        }
+    }
+    None
+}
+
+struct Tokens<'t> {
+    tokens: &'t [Token],
+}
+
+impl<'t> Tokens<'t> {
+    fn next(&mut self) -> Option<&'t Token> {
+        let (first, rest) = self.tokens.split_first()?;
+        self.tokens = rest;
+        Some(first)
+    }
+
+    fn after(&self, word: &str, token: &Token) -> bool {
+        matches!(token, Token::Word(it) if it.eq_ignore_ascii_case(word))
+    }
+
+    fn next_if(&mut self, wanted: impl Fn(&str) -> bool) -> bool {
+        match self.tokens.first() {
+            Some(Token::Word(word)) if wanted(&word.to_ascii_uppercase()) => self.next().is_some(),
+            _ => false,
+        }
+    }
+
+    fn skip(&mut self, word: &str) -> bool {
+        self.next_if(|next| next == word)
+    }
+
+    fn string(&mut self, option: Keyword, expected: &'static str) -> Result<&'t str, OptionsError> {
+        self.skip("AS");
+        match self.next() {
+            Some(Token::Quoted(text)) => Ok(text),
+            other => Err(value(&option.to_string(), expected, other)),
+        }
+    }
+
+    /// Reads what belongs to an option, and tells it from its longer form.
+    fn value_of(&mut self, keyword: Keyword, given: &mut Given) -> Result<Keyword, OptionsError> {
+        match keyword {
+            Keyword::Delimiter => {
+                let text = self.string(keyword, "one ASCII character in quotes")?;
+                let one = delimiter(text).ok_or_else(|| value("DELIMITER", "one ASCII character", Some(&text)))?;
+                given.delimiter = Some(one);
+            }
+            Keyword::FixedWidth => {
+                let text = self.string(keyword, "a spec like 'id:8,name:20'")?;
+                let fields =
+                    fields(text).ok_or_else(|| value("FIXEDWIDTH", "a spec like 'id:8,name:20'", Some(&text)))?;
+                given.fixed_width = Some(fields);
+            }
+            Keyword::Encrypted if self.skip("AUTO") => return Ok(Keyword::EncryptedAuto),
+            Keyword::Manifest => drop(self.skip("VERBOSE")),
+            Keyword::Parallel => drop(self.next_if(|word| ["ON", "TRUE", "OFF", "FALSE"].contains(&word))),
+            Keyword::PartitionBy => self.partition()?,
+            Keyword::MaxFileSize => self.size(keyword, "5 MB to 6.2 GB", 5.0..=6.2 * 1024.0)?,
+            Keyword::RowGroupSize => self.size(keyword, "32 MB to 128 MB", 32.0..=128.0)?,
+            Keyword::IamRole if self.skip("DEFAULT") => (),
+            Keyword::Null
+            | Keyword::Region
+            | Keyword::Extension
+            | Keyword::KmsKeyId
+            | Keyword::MasterSymmetricKey
+            | Keyword::IamRole
+            | Keyword::Credentials
+            | Keyword::AccessKeyId
+            | Keyword::SecretAccessKey
+            | Keyword::SessionToken => drop(self.string(keyword, "a text in quotes")?),
+            _ => (),
+        }
+        Ok(keyword)
+    }
+
+    /// `BY ( column [, …] ) [INCLUDE]`
+    fn partition(&mut self) -> Result<(), OptionsError> {
+        let form = "BY (column, …)";
+        let by = self.skip("BY");
+        let open = by && matches!(self.next(), Some(Token::Sign('(')));
+        let mut next = self.next();
+        while open && !matches!(next, None | Some(Token::Sign(')'))) {
+            next = self.next();
+        }
+        if !open || next.is_none() {
+            return Err(value("PARTITION", form, next));
+        }
+        self.skip("INCLUDE");
+        Ok(())
+    }
+
+    /// A number of MB, unless GB stands behind it.
+    fn size(
+        &mut self,
+        option: Keyword,
+        expected: &'static str,
+        allowed: std::ops::RangeInclusive<f64>,
+    ) -> Result<(), OptionsError> {
+        self.skip("AS");
+        let next = self.next();
+        let text = next.map(|token| token.to_string().to_ascii_uppercase()).unwrap_or_default();
+        let number = text.trim_end_matches(|c: char| c.is_alphabetic());
+        let giga = text.ends_with("GB") || self.skip("GB");
+        if !giga {
+            self.skip("MB");
+        }
+        let unit = if giga { 1024.0 } else { 1.0 };
+        match number.parse::<f64>() {
+            Ok(number) if allowed.contains(&(number * unit)) => Ok(()),
+            _ => Err(value(&option.to_string(), expected, next)),
+        }
+    }
+}
+
+fn value(option: &str, expected: &'static str, found: Option<&impl fmt::Display>) -> OptionsError {
+    let found = found.map_or_else(|| "nothing".to_owned(), |found| format!("\"{found}\""));
+    OptionsError::Value { option: option.to_owned(), expected, found }
+}
+
+/// The character itself, `\t`, or an octal `\ddd` as COPY takes it.
+fn delimiter(text: &str) -> Option<u8> {
+    let byte = match text.as_bytes() {
+        [byte] => *byte,
+        [b'\\', b't'] => b'\t',
+        [b'\\', octal @ ..] if octal.len() == 3 => u8::from_str_radix(&text[1..], 8).ok()?,
+        _ => return None,
+    };
+    (byte.is_ascii() && !matches!(byte, 0 | b'\n' | b'\r')).then_some(byte)
+}
+
+fn fields(spec: &str) -> Option<Vec<Field>> {
+    let field = |text: &str| {
+        let (id, width) = text.trim().rsplit_once(':')?;
+        let width = width.trim().parse().ok().filter(|width| *width > 0)?;
+        let id = id.trim();
+        (!id.is_empty()).then(|| Field { id: id.to_owned(), width })
+    };
+    spec.split(',').map(field).collect()
+}

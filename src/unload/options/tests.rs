@@ -1,0 +1,110 @@
+use super::*;
+
+fn dialect(sql: &str) -> Dialect {
+    Options::parse(sql).unwrap_or_else(|error| panic!("{sql}: {error}")).dialect
+}
+
+fn error(sql: &str) -> String {
+    Options::parse(sql).expect_err(sql).to_string()
+}
+
+#[test]
+fn nothing_is_pipe_delimited_text() {
+    assert_eq!(dialect(""), Dialect::Text { delimiter: b'|', add_quotes: false, escape: false });
+    assert_eq!(Options::parse(" ; ").unwrap(), Options::default());
+}
+
+#[test]
+fn dialects() {
+    assert_eq!(dialect("csv"), Dialect::Csv { delimiter: b',' });
+    assert_eq!(dialect("FORMAT AS CSV DELIMITER AS '|'"), Dialect::Csv { delimiter: b'|' });
+    assert_eq!(dialect("format csv delimiter '\\t'"), Dialect::Csv { delimiter: b'\t' });
+    assert_eq!(
+        dialect("DELIMITER '\\001' ADDQUOTES ESCAPE"),
+        Dialect::Text { delimiter: 1, add_quotes: true, escape: true }
+    );
+    assert_eq!(dialect("DELIMITER ''''"), Dialect::Text { delimiter: b'\'', add_quotes: false, escape: false });
+    assert_eq!(dialect("FORMAT PARQUET"), Dialect::Parquet);
+    assert_eq!(dialect("JSON GZIP"), Dialect::Json);
+    let fields = vec![Field { id: "venueid".into(), width: 3 }, Field { id: "1".into(), width: 100 }];
+    assert_eq!(dialect("FIXEDWIDTH AS 'venueid:3, 1:100'"), Dialect::FixedWidth(fields));
+}
+
+#[test]
+fn every_other_option_is_accepted() {
+    let sql = "IAM_ROLE 'arn:aws:iam::0123456789012:role/r' FORMAT CSV DELIMITER ';' HEADER NULL AS '\\N' GZIP \
+               PARALLEL OFF MAXFILESIZE AS 1.5 GB PARTITION BY (year, \"month of\") INCLUDE MANIFEST VERBOSE \
+               ENCRYPTED KMS_KEY_ID 'k' ALLOWOVERWRITE REGION AS 'eu-central-1' EXTENSION 'csv.gz';";
+    let options = Options::parse(sql).unwrap();
+    assert_eq!(
+        options,
+        Options { dialect: Dialect::Csv { delimiter: b';' }, compression: Some(Compression::Gzip), header: true }
+    );
+    for sql in [
+        "MANIFEST",
+        "PARALLEL",
+        "PARALLEL TRUE",
+        "parallel false",
+        "MAXFILESIZE 5",
+        "MAXFILESIZE 100MB",
+        "MAXFILESIZE 6.2 GB",
+        "PARQUET ROWGROUPSIZE 64 MB",
+        "ENCRYPTED AUTO",
+        "ENCRYPTED MASTER_SYMMETRIC_KEY 'k'",
+        "CLEANPATH ZSTD",
+        "IAM_ROLE default BZIP2",
+        "WITH CREDENTIALS AS 'aws_iam_role=x'",
+        "ACCESS_KEY_ID 'a' SECRET_ACCESS_KEY 'b' SESSION_TOKEN 'c'",
+    ] {
+        Options::parse(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+#[test]
+fn contradictions_are_refused() {
+    assert_eq!(error("CSV ADDQUOTES"), "CSV can't be used with ADDQUOTES");
+    for sql in [
+        "CSV ESCAPE",
+        "CSV FIXEDWIDTH 'a:1'",
+        "JSON HEADER",
+        "JSON DELIMITER ','",
+        "FORMAT JSON NULL AS 'x'",
+        "PARQUET GZIP",
+        "PARQUET HEADER",
+        "PARQUET ESCAPE",
+        "FIXEDWIDTH 'a:1' DELIMITER ','",
+        "FIXEDWIDTH 'a:1' HEADER",
+        "GZIP ZSTD",
+        "GZIP BZIP2",
+        "BZIP2 ZSTD",
+        "CSV JSON",
+        "CLEANPATH ALLOWOVERWRITE",
+        "ENCRYPTED AUTO KMS_KEY_ID 'k'",
+        "IAM_ROLE default CREDENTIALS 'x'",
+    ] {
+        assert!(matches!(Options::parse(sql), Err(OptionsError::Conflict(..))), "{sql}");
+    }
+    assert_eq!(error("KMS_KEY_ID 'k'"), "KMS_KEY_ID needs ENCRYPTED as well");
+    assert_eq!(error("ROWGROUPSIZE 32"), "ROWGROUPSIZE needs PARQUET as well");
+    assert_eq!(error("HEADER HEADER"), "HEADER is given twice");
+    assert_eq!(error("ENCRYPTED ENCRYPTED"), "ENCRYPTED is given twice");
+}
+
+#[test]
+fn errors_show_what_stands_there() {
+    assert_eq!(error("HEADERS"), "\"HEADERS\" is no option of UNLOAD");
+    assert_eq!(error("DELIMITER '||'"), "DELIMITER needs one ASCII character, but \"||\" stands there");
+    assert_eq!(error("DELIMITER 'é'"), "DELIMITER needs one ASCII character, but \"é\" stands there");
+    assert_eq!(error("DELIMITER"), "DELIMITER needs one ASCII character in quotes, but nothing stands there");
+    assert_eq!(error("FORMAT ORC"), "FORMAT needs CSV, PARQUET or JSON, but \"ORC\" stands there");
+    assert_eq!(error("NULL AS 'x"), "a quote is opened and not closed: 'x");
+    assert_eq!(error("MAXFILESIZE 7 GB"), "MAXFILESIZE needs 5 MB to 6.2 GB, but \"7\" stands there");
+    assert_eq!(error("MAXFILESIZE 1"), "MAXFILESIZE needs 5 MB to 6.2 GB, but \"1\" stands there");
+    for spec in ["", "a", "a:0", "a:x", ":3", "a:1,,b:2"] {
+        let sql = format!("FIXEDWIDTH '{spec}'");
+        assert!(matches!(Options::parse(&sql), Err(OptionsError::Value { .. })), "{sql}");
+    }
+    for sql in ["PARTITION", "PARTITION BY", "PARTITION BY (a", "PARTITION (a)"] {
+        assert!(matches!(Options::parse(sql), Err(OptionsError::Value { .. })), "{sql}");
+    }
+}
