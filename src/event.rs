@@ -15,7 +15,10 @@ use crate::uri::Uri;
 pub enum Notice {
     Created(Uri),
     /// Something else happened to an object, which is nothing to do here.
-    Other { uri: Uri, event_name: String },
+    Other {
+        uri: Uri,
+        event_name: String,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +119,8 @@ mod tests {
     #[test]
     fn one_bad_record_does_not_hide_the_others() {
         let bad = serde_json::json!({"eventName": "ObjectCreated:Put"});
-        let event = serde_json::json!({"Records": [bad, record("ObjectCreated:Put", "k"), record("ObjectCreated:Put", "%ff")]});
+        let event =
+            serde_json::json!({"Records": [bad, record("ObjectCreated:Put", "k"), record("ObjectCreated:Put", "%ff")]});
         let notices = parse(&event).unwrap();
         assert_eq!(notices[0].as_ref().unwrap_err().to_string(), "record 0 is no S3 event record: missing field `s3`");
         assert!(notices[1].is_ok());

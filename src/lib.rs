@@ -1,10 +1,34 @@
+//! Column headers on what Amazon Redshift UNLOADs to S3, put there by S3 itself.
+//!
+//! # The way through
+//!
+//! ```text
+//! payload -> objects created -> role of each key -> job -> columns -> header -> plan -> execute -> receipt
+//!           (event)            (unload::name)            (header::lookup) (encode) (copy::plan)  (S3)
+//! ```
+//!
+//! Everything but the look-up and the execution is a value made from a value.
+//!
+//! # Layout
+//!
+//! * [`settings`]: the environment, checked once at start.
+//! * [`event`]: a notification, as the objects that were created.
+//! * [`handler`]: the way through, end to end; [`each`] for one data object.
+//! * [`unload`]: what Redshift writes: the names of its objects, the statement's options, manifests.
+//! * [`header`]: the columns in all their forms, where they are found, and the line that they make.
+//! * [`copy`]: the plan of a final object's parts, and its execution.
+//! * [`s3`]: one function for each S3 operation. Only this, look-up and execution talk to S3.
+//! * [`receipt`]: what happened to one final object. [`error`]: what can go wrong.
+//! * [`uri`]: the address of an object.
+
 pub mod copy;
-pub mod header {
-    pub mod columns;
-    pub mod compress;
-    pub mod encode;
-    pub use columns::Columns;
-    pub use encode::encode;
-}
+pub mod each;
+pub mod error;
+pub mod event;
+pub mod handler;
+pub mod header;
+pub mod receipt;
+pub mod s3;
+pub mod settings;
 pub mod unload;
 pub mod uri;

@@ -77,6 +77,18 @@ impl Receipt {
         }
     }
 
+    pub fn written(final_uri: &Uri, source: &Uri, written: Written) -> Receipt {
+        Receipt {
+            final_uri: Some(final_uri.to_string()),
+            sources: vec![source.to_string()],
+            outcome: Outcome::Written,
+            reason: None,
+            written: Some(written),
+            requests: 0,
+            elapsed_ms: 0,
+        }
+    }
+
     pub fn measured(self, requests: u64, elapsed: Duration) -> Receipt {
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         Receipt { requests, elapsed_ms, ..self }

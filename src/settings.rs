@@ -32,7 +32,11 @@ impl Settings {
         let wrong = |name, value: &str, problem: String| SettingError { name, value: value.to_owned(), problem };
 
         let unload_prefix = variable("UNLOAD_PREFIX").ok_or_else(|| {
-            wrong("UNLOAD_PREFIX", "", "it is required, as the start of the keys that UNLOAD writes, like unload/".into())
+            wrong(
+                "UNLOAD_PREFIX",
+                "",
+                "it is required, as the start of the keys that UNLOAD writes, like unload/".into(),
+            )
         })?;
         let final_bucket = optional("FINAL_BUCKET");
         let template = optional("FINAL_KEY").unwrap_or_else(|| "final/{path}".to_owned());
@@ -49,7 +53,11 @@ impl Settings {
             return Err(wrong("FINAL_KEY", &template, problem));
         }
         if let Some(output) = optional("OUTPUT").filter(|output| output != "each") {
-            return Err(wrong("OUTPUT", &output, "this version writes a final object for each data object: each".into()));
+            return Err(wrong(
+                "OUTPUT",
+                &output,
+                "this version writes a final object for each data object: each".into(),
+            ));
         }
         if let Some(delete) = optional("DELETE_SOURCE").filter(|delete| delete != "off") {
             return Err(wrong("DELETE_SOURCE", &delete, "this version keeps the sources: off".into()));
@@ -68,12 +76,7 @@ impl Settings {
 
     /// Where the final object of a source goes; `unload` is its unload prefix. The key must lie below
     /// UNLOAD_PREFIX. Refuses to write where the function would be started again.
-    pub fn final_uri(
-        &self,
-        source: &Uri,
-        unload: &str,
-        compression: Option<Compression>,
-    ) -> Result<Uri, SettingError> {
+    pub fn final_uri(&self, source: &Uri, unload: &str, compression: Option<Compression>) -> Result<Uri, SettingError> {
         let below = |key: &str| key.strip_prefix(&self.unload_prefix).unwrap_or_default().to_owned();
         let unload = below(unload);
         let unload = unload.trim_end_matches(['/', '_', '-', '.']);
@@ -120,7 +123,11 @@ impl FinalKey {
                 "path" => Segment::Path,
                 "unload" => Segment::Unload,
                 "compression" => Segment::Compression,
-                other => return Err(format!("{{{other}}} is no placeholder; there are {{path}}, {{unload}} and {{compression}}")),
+                other => {
+                    return Err(format!(
+                        "{{{other}}} is no placeholder; there are {{path}}, {{unload}} and {{compression}}"
+                    ));
+                }
             });
             rest = after;
         }
@@ -196,7 +203,10 @@ mod tests {
     #[test]
     fn placeholders() {
         let key = "unload/a/q42_0000_part_00";
-        assert_eq!(final_key("out/{unload}/{path}.csv{compression}", key, "unload/a/q42_"), "s3://b/out/a/q42/a/q42_0000_part_00.csv.gz");
+        assert_eq!(
+            final_key("out/{unload}/{path}.csv{compression}", key, "unload/a/q42_"),
+            "s3://b/out/a/q42/a/q42_0000_part_00.csv.gz"
+        );
         assert_eq!(final_key("{path}.csv", "unload/q_000", "unload/q_"), "s3://b/q_000.csv");
     }
 

@@ -25,11 +25,10 @@ fn check(header: u64, sources: &[u64], limits: &Limits) {
         assert!(part.length() >= limits.min_part || index + 1 == count, "{plan}");
         match part {
             Part::Upload(pieces) => line.extend(pieces),
-            Part::Copy(piece) => {
-                let Origin::Source(source) = piece.of else { panic!("the header can't be copied") };
-                let whole = piece.range.length() == sources[source];
-                assert!(whole || sources[source] > limits.min_part, "{plan}");
-                line.push(*piece);
+            Part::Copy { source, range } => {
+                let whole = range.length() == sources[*source];
+                assert!(whole || sources[*source] > limits.min_part, "{plan}");
+                line.push(Piece { of: Origin::Source(*source), range: *range });
             }
         }
     }

@@ -59,8 +59,8 @@ pub const S3: Limits = Limits {
 pub enum Part {
     /// Bytes that pass through the function.
     Upload(Vec<Piece>),
-    /// A range that S3 copies itself.
-    Copy(Piece),
+    /// A range of a source, given by its place in the job, that S3 copies itself.
+    Copy { source: usize, range: ByteRange },
 }
 
 /// A range of the header or of one source.
@@ -117,7 +117,7 @@ impl Part {
     pub fn length(&self) -> u64 {
         match self {
             Part::Upload(pieces) => pieces.iter().map(|piece| piece.range.length()).sum(),
-            Part::Copy(piece) => piece.range.length(),
+            Part::Copy { range, .. } => range.length(),
         }
     }
 
@@ -125,9 +125,9 @@ impl Part {
     fn split(self, count: u64) -> Vec<Part> {
         let line = ByteRange { start: 0, end: self.length() };
         let part = |cut: ByteRange| match &self {
-            Part::Copy(Piece { of, range }) => {
+            Part::Copy { source, range } => {
                 let range = ByteRange { start: range.start + cut.start, end: range.start + cut.end };
-                Part::Copy(Piece { of: *of, range })
+                Part::Copy { source: *source, range }
             }
             Part::Upload(pieces) => Part::Upload(within(pieces, cut)),
         };
@@ -142,8 +142,8 @@ fn within(pieces: &[Piece], cut: ByteRange) -> Vec<Piece> {
         let before = at;
         at += range.length();
         let (start, end) = (cut.start.max(before), cut.end.min(at));
-        let range = (start < end).then(|| ByteRange::new(range.start + start - before, range.start + end - before))?;
-        range.map(|range| Piece { of: *of, range })
+        let range = ByteRange::new(range.start + start.checked_sub(before)?, range.start + end.checked_sub(before)?)?;
+        Some(Piece { of: *of, range })
     });
     overlap.collect()
 }
@@ -170,7 +170,7 @@ struct Way {
 
 /// The range of each source that is copied, at most one of a source, so that the fewest bytes are
 /// uploaded. See the module's documentation for why it is.
-fn copied(header: u64, sources: &[u64], min_part: u64) -> Vec<Piece> {
+fn copied(header: u64, sources: &[u64], min_part: u64) -> Vec<(usize, ByteRange)> {
     let before: Vec<u64> = std::iter::once(header)
         .chain(sources.iter().scan(header, |sum, length| {
             *sum += length;
@@ -227,7 +227,7 @@ fn copied(header: u64, sources: &[u64], min_part: u64) -> Vec<Piece> {
     while let Some((place, index)) = next {
         let (source, way) = (candidates[place], ways[place][index]);
         let range = ByteRange { start: way.head, end: sources[source] - tail };
-        copied.push(Piece { of: Origin::Source(source), range });
+        copied.push((source, range));
         (next, tail) = (way.before, way.tail);
     }
     copied.reverse();
@@ -235,7 +235,7 @@ fn copied(header: u64, sources: &[u64], min_part: u64) -> Vec<Piece> {
 }
 
 /// The line as it alternates between what is uploaded and what is copied, not yet cut into parts.
-fn stretches(header: u64, sources: &[u64], copied: &[Piece]) -> Vec<Part> {
+fn stretches(header: u64, sources: &[u64], copied: &[(usize, ByteRange)]) -> Vec<Part> {
     let mut stretches = Vec::new();
     let mut upload: Vec<Piece> = Vec::new();
     let mut copied = copied.iter().peekable();
@@ -243,15 +243,15 @@ fn stretches(header: u64, sources: &[u64], copied: &[Piece]) -> Vec<Part> {
     let sources = sources.iter().enumerate().map(|(index, length)| (Origin::Source(index), *length));
     for (of, length) in header.chain(sources) {
         let piece = |start, end| ByteRange::new(start, end).map(|range| Piece { of, range });
-        match copied.next_if(|copy| copy.of == of) {
+        match copied.next_if(|(source, _)| of == Origin::Source(*source)) {
             None => upload.extend(piece(0, length)),
-            Some(copy) => {
-                upload.extend(piece(0, copy.range.start));
+            Some((source, range)) => {
+                upload.extend(piece(0, range.start));
                 if !upload.is_empty() {
                     stretches.push(Part::Upload(std::mem::take(&mut upload)));
                 }
-                stretches.push(Part::Copy(*copy));
-                upload.extend(piece(copy.range.end, length));
+                stretches.push(Part::Copy { source: *source, range: *range });
+                upload.extend(piece(range.end, length));
             }
         }
     }
@@ -269,7 +269,7 @@ fn counts(stretches: &[Part], limits: &Limits) -> Result<Vec<u64>, PlanError> {
             let (length, most) = (stretch.length(), (stretch.length() / limits.min_part).max(1));
             match stretch {
                 Part::Upload(_) => most,
-                Part::Copy(_) => length.div_ceil(size).min(most).max(length.div_ceil(limits.max_part)),
+                Part::Copy { .. } => length.div_ceil(size).min(most).max(length.div_ceil(limits.max_part)),
             }
         })
     };
@@ -293,7 +293,7 @@ fn counts(stretches: &[Part], limits: &Limits) -> Result<Vec<u64>, PlanError> {
 /// them shared out among those in flight.
 fn milliseconds(stretches: &[Part], counts: impl Iterator<Item = u64>, limits: &Limits) -> u64 {
     let (mut longest, mut sum) = (0, 0);
-    for (stretch, count) in stretches.iter().zip(counts).filter(|(stretch, _)| matches!(stretch, Part::Copy(_))) {
+    for (stretch, count) in stretches.iter().zip(counts).filter(|(stretch, _)| matches!(stretch, Part::Copy { .. })) {
         let (fixed, length) = (limits.fixed_ms, stretch.length());
         longest = longest.max(fixed + length / count / limits.bytes_per_ms);
         sum += count * fixed + length / limits.bytes_per_ms;
@@ -304,21 +304,24 @@ fn milliseconds(stretches: &[Part], counts: impl Iterator<Item = u64>, limits: &
 impl fmt::Display for Plan {
     /// A line for each part: `  2  copy    source 0 bytes=5242780-205993180`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, part) in self.parts.iter().enumerate() {
-            let (kind, pieces) = match part {
-                Part::Upload(pieces) => ("upload", pieces.as_slice()),
-                Part::Copy(piece) => ("copy", std::slice::from_ref(piece)),
-            };
-            write!(f, "{:>5}  {kind:<6}", index + 1)?;
-            for (index, Piece { of, range }) in pieces.iter().enumerate() {
-                f.write_str(if index == 0 { "  " } else { " + " })?;
-                match of {
-                    Origin::Header => write!(f, "header {range}")?,
-                    Origin::Source(source) => write!(f, "source {source} {range}")?,
+        for (part, number) in self.parts.iter().zip(1..) {
+            match part {
+                Part::Copy { source, range } => writeln!(f, "{number:>5}  copy    source {source} {range}")?,
+                Part::Upload(pieces) => {
+                    let pieces: Vec<String> = pieces.iter().map(Piece::to_string).collect();
+                    writeln!(f, "{number:>5}  upload  {}", pieces.join(" + "))?;
                 }
             }
-            writeln!(f)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.of {
+            Origin::Header => write!(f, "header {}", self.range),
+            Origin::Source(source) => write!(f, "source {source} {}", self.range),
+        }
     }
 }

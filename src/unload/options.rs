@@ -52,13 +52,15 @@ pub struct Options {
     pub compression: Option<Compression>,
     /// HEADER: UNLOAD itself put the column names at the top of each object.
     pub header: bool,
+    /// MANIFEST VERBOSE: a manifest with the column names will stand beside the data objects.
+    pub verbose_manifest: bool,
 }
 
 impl Default for Options {
     /// Those of a statement without any.
     fn default() -> Options {
         let dialect = Dialect::Text { delimiter: b'|', add_quotes: false, escape: false };
-        Options { dialect, compression: None, header: false }
+        Options { dialect, compression: None, header: false, verbose_manifest: false }
     }
 }
 
@@ -112,7 +114,7 @@ impl From<&Given> for Options {
             (Keyword::Zstd, Compression::Zstd),
         ];
         let compression = compression.into_iter().find(|(keyword, _)| given.has(*keyword)).map(|(_, it)| it);
-        Options { dialect, compression, header: given.has(Keyword::Header) }
+        Options { dialect, compression, header: given.has(Keyword::Header), verbose_manifest: given.verbose_manifest }
     }
 }
 

@@ -84,6 +84,7 @@ pub struct Given {
     keywords: Vec<Keyword>,
     pub delimiter: Option<u8>,
     pub fixed_width: Option<Vec<Field>>,
+    pub verbose_manifest: bool,
 }
 
 impl Given {
@@ -98,13 +99,13 @@ pub fn parse(sql: &str) -> Result<Given, OptionsError> {
     let mut given = Given::default();
     while let Some(token) = rest.next() {
         let mut name = token.to_string();
-        if rest.after("FORMAT", token) {
+        if token.is("FORMAT") {
             rest.skip("AS");
             name = rest.next().map_or_else(String::new, ToString::to_string);
             if !["CSV", "PARQUET", "JSON"].iter().any(|format| name.eq_ignore_ascii_case(format)) {
                 return Err(value("FORMAT", "CSV, PARQUET or JSON", Some(&name)));
             }
-        } else if matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("WITH")) {
+        } else if token.is("WITH") {
             continue;
         }
         let keyword = KEYWORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name)).map(|(_, it)| *it);
@@ -122,6 +123,12 @@ enum Token {
     Word(String),
     Quoted(String),
     Sign(char),
+}
+
+impl Token {
+    fn is(&self, word: &str) -> bool {
+        matches!(self, Token::Word(it) if it.eq_ignore_ascii_case(word))
+    }
 }
 
 impl fmt::Display for Token {
@@ -178,19 +185,9 @@ impl<'t> Tokens<'t> {
         Some(first)
     }
 
-    fn after(&self, word: &str, token: &Token) -> bool {
-        matches!(token, Token::Word(it) if it.eq_ignore_ascii_case(word))
-    }
-
-    fn next_if(&mut self, wanted: impl Fn(&str) -> bool) -> bool {
-        match self.tokens.first() {
-            Some(Token::Word(word)) if wanted(&word.to_ascii_uppercase()) => self.next().is_some(),
-            _ => false,
-        }
-    }
-
+    /// Passes over a word, if it stands there.
     fn skip(&mut self, word: &str) -> bool {
-        self.next_if(|next| next == word)
+        self.tokens.first().is_some_and(|token| token.is(word)) && self.next().is_some()
     }
 
     fn string(&mut self, option: Keyword, expected: &'static str) -> Result<&'t str, OptionsError> {
@@ -216,8 +213,8 @@ impl<'t> Tokens<'t> {
                 given.fixed_width = Some(fields);
             }
             Keyword::Encrypted if self.skip("AUTO") => return Ok(Keyword::EncryptedAuto),
-            Keyword::Manifest => drop(self.skip("VERBOSE")),
-            Keyword::Parallel => drop(self.next_if(|word| ["ON", "TRUE", "OFF", "FALSE"].contains(&word))),
+            Keyword::Manifest => given.verbose_manifest = self.skip("VERBOSE"),
+            Keyword::Parallel => drop(["ON", "TRUE", "OFF", "FALSE"].iter().any(|word| self.skip(word))),
             Keyword::PartitionBy => self.partition()?,
             Keyword::MaxFileSize => self.size(keyword, "5 MB to 6.2 GB", 5.0..=6.2 * 1024.0)?,
             Keyword::RowGroupSize => self.size(keyword, "32 MB to 128 MB", 32.0..=128.0)?,

@@ -36,10 +36,9 @@ fn every_other_option_is_accepted() {
                PARALLEL OFF MAXFILESIZE AS 1.5 GB PARTITION BY (year, \"month of\") INCLUDE MANIFEST VERBOSE \
                ENCRYPTED KMS_KEY_ID 'k' ALLOWOVERWRITE REGION AS 'eu-central-1' EXTENSION 'csv.gz';";
     let options = Options::parse(sql).unwrap();
-    assert_eq!(
-        options,
-        Options { dialect: Dialect::Csv { delimiter: b';' }, compression: Some(Compression::Gzip), header: true }
-    );
+    let dialect = Dialect::Csv { delimiter: b';' };
+    let compression = Some(Compression::Gzip);
+    assert_eq!(options, Options { dialect, compression, header: true, verbose_manifest: true });
     for sql in [
         "MANIFEST",
         "PARALLEL",

@@ -1,0 +1,466 @@
+//! The operations, by AWS's rules. Codes are those that S3 itself was seen to answer with.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use crc_fast::CrcAlgorithm;
+use futures_util::{TryStreamExt, stream};
+use s3s::dto::*;
+use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+
+use crate::content::Content;
+use crate::store::{Checksum, Headers, Object as Stored, Part as StoredPart, Store, Upload};
+
+const MIN_PART: u64 = 5 << 20;
+const MAX_PART: u64 = 5 << 30;
+const MAX_PARTS: i32 = 10_000;
+const PAGE: usize = 1_000;
+/// Of user metadata, names and values together.
+const MAX_METADATA: usize = 2 << 10;
+
+pub struct Api {
+    store: Arc<Mutex<Store>>,
+}
+
+/// CRCs that were sent along, by their algorithm.
+type Sent = Vec<(CrcAlgorithm, String)>;
+
+macro_rules! sent {
+    ($input:expr) => {{
+        let crcs = [
+            (CrcAlgorithm::Crc64Nvme, $input.checksum_crc64nvme.clone()),
+            (CrcAlgorithm::Crc32IsoHdlc, $input.checksum_crc32.clone()),
+            (CrcAlgorithm::Crc32Iscsi, $input.checksum_crc32c.clone()),
+        ];
+        crcs.into_iter().filter_map(|(algorithm, value)| Some((algorithm, value?))).collect::<Sent>()
+    }};
+}
+
+macro_rules! headers {
+    ($input:expr) => {
+        Headers {
+            metadata: $input.metadata.clone().unwrap_or_default().into_iter().collect(),
+            content_type: $input.content_type.clone().or_else(|| Some("binary/octet-stream".into())),
+            content_disposition: $input.content_disposition.clone(),
+            content_encoding: $input.content_encoding.clone(),
+            content_language: $input.content_language.clone(),
+            cache_control: $input.cache_control.clone(),
+            tagging: $input.tagging.clone(),
+            kms_key_id: $input.ssekms_key_id.clone(),
+        }
+    };
+}
+
+macro_rules! with_checksum {
+    ($output:expr, $checksum:expr) => {{
+        let Checksum { algorithm, value } = $checksum;
+        let value = Some(base64(algorithm, value));
+        match algorithm {
+            CrcAlgorithm::Crc32IsoHdlc => $output.checksum_crc32 = value,
+            CrcAlgorithm::Crc32Iscsi => $output.checksum_crc32c = value,
+            _ => $output.checksum_crc64nvme = value,
+        }
+        $output.checksum_type = Some(ChecksumType::from_static(ChecksumType::FULL_OBJECT));
+    }};
+}
+
+/// What HEAD and GET show of an object.
+macro_rules! show {
+    ($output:expr, $object:expr) => {{
+        $output.metadata = Some($object.headers.metadata.clone().into_iter().collect());
+        $output.content_type.clone_from(&$object.headers.content_type);
+        $output.content_disposition.clone_from(&$object.headers.content_disposition);
+        $output.content_encoding.clone_from(&$object.headers.content_encoding);
+        $output.content_language.clone_from(&$object.headers.content_language);
+        $output.cache_control.clone_from(&$object.headers.cache_control);
+        $output.ssekms_key_id.clone_from(&$object.headers.kms_key_id);
+        $output.e_tag = Some(ETag::Strong($object.etag.clone()));
+        $output.last_modified = Some($object.modified.into());
+        $output.parts_count = $object.parts;
+    }};
+}
+
+impl Api {
+    pub fn new(store: Arc<Mutex<Store>>) -> Api {
+        Api { store }
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// An object, or the answer that S3 gives where there is none.
+    fn found(&self, bucket: &str, key: &str) -> S3Result<&Stored> {
+        self.object(bucket, key).ok_or_else(|| match self.deny_list {
+            true => s3_error!(AccessDenied, "Access Denied"),
+            false => s3_error!(NoSuchKey, "The specified key does not exist."),
+        })
+    }
+
+    fn upload(&mut self, id: &str) -> S3Result<&mut Upload> {
+        let missing = || s3_error!(NoSuchUpload, "The specified upload does not exist.");
+        self.uploads.get_mut(id).ok_or_else(missing)
+    }
+
+    /// If-None-Match and If-Match on a write.
+    fn allow(
+        &self,
+        bucket: &str,
+        key: &str,
+        none: Option<&ETagCondition>,
+        only: Option<&ETagCondition>,
+    ) -> S3Result<()> {
+        let there = self.object(bucket, key);
+        match (none, only) {
+            (Some(_), Some(_)) => Err(s3_error!(NotImplemented, "If-Match and If-None-Match can't be used together")),
+            (Some(_), None) if there.is_some() => Err(failed("If-None-Match")),
+            (None, Some(only)) => match there {
+                None => Err(s3_error!(NoSuchKey, "The specified key does not exist.")),
+                Some(object) if matches(only, &object.etag) => Ok(()),
+                Some(_) => Err(failed("If-Match")),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl S3 for Api {
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let input = request.input;
+        let store = self.store();
+        let object = store.found(&input.bucket, &input.key)?;
+        let content_length = Some(object.content.length().cast_signed());
+        let mut output = HeadObjectOutput { content_length, ..Default::default() };
+        show!(output, object);
+        if input.checksum_mode.is_some() {
+            with_checksum!(output, object.checksum);
+        }
+        let mut response = S3Response::new(output);
+        if let Some(tags) = object.headers.tagging.as_ref().filter(|tags| !tags.is_empty()) {
+            response.headers.insert("x-amz-tagging-count", tags.split('&').count().into());
+        }
+        Ok(response)
+    }
+
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = request.input;
+        let store = self.store();
+        let object = store.found(&input.bucket, &input.key)?;
+        if input.if_match.as_ref().is_some_and(|only| !matches(only, &object.etag)) {
+            return Err(failed("If-Match"));
+        }
+        let whole = object.content.length();
+        let range = match input.range {
+            None => None,
+            Some(range) => Some(
+                range.check(whole).map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?,
+            ),
+        };
+        let content = match &range {
+            None => object.content.clone(),
+            Some(range) => object.content.slice(range.start, range.end),
+        };
+        let pieces = stream::iter(content.pieces().map(Ok::<Bytes, std::io::Error>));
+        let mut output = GetObjectOutput {
+            content_length: Some(content.length().cast_signed()),
+            content_range: range.map(|range| format!("bytes {}-{}/{whole}", range.start, range.end - 1)),
+            body: Some(StreamingBlob::wrap(pieces)),
+            ..Default::default()
+        };
+        show!(output, object);
+        Ok(S3Response::new(output))
+    }
+
+    async fn get_object_tagging(
+        &self,
+        request: S3Request<GetObjectTaggingInput>,
+    ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
+        let store = self.store();
+        let object = store.found(&request.input.bucket, &request.input.key)?;
+        let tags = object.headers.tagging.as_deref().unwrap_or_default().split('&').filter(|tag| !tag.is_empty());
+        let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let tag = |tag: &str| {
+            let (key, value) = tag.split_once('=').unwrap_or((tag, ""));
+            Tag { key: Some(decoded(key)), value: Some(decoded(value)) }
+        };
+        Ok(S3Response::new(GetObjectTaggingOutput { tag_set: tags.map(tag).collect(), version_id: None }))
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let input = request.input;
+        let store = self.store();
+        if store.deny_list {
+            return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let after = input.continuation_token.or(input.start_after).unwrap_or_default();
+        let page = input.max_keys.and_then(|most| usize::try_from(most).ok()).unwrap_or(PAGE).min(PAGE);
+        let mut found = store
+            .objects
+            .iter()
+            .filter(|((bucket, key), _)| *bucket == input.bucket && key.starts_with(&prefix) && *key > after)
+            .map(|((_, key), object)| Object {
+                key: Some(key.clone()),
+                size: Some(object.content.length().cast_signed()),
+                e_tag: Some(ETag::Strong(object.etag.clone())),
+                last_modified: Some(object.modified.into()),
+                ..Default::default()
+            });
+        let contents: Vec<Object> = found.by_ref().take(page).collect();
+        let more = found.next().is_some();
+        Ok(S3Response::new(ListObjectsV2Output {
+            is_truncated: Some(more),
+            next_continuation_token: contents.last().filter(|_| more).and_then(|last| last.key.clone()),
+            key_count: i32::try_from(contents.len()).ok(),
+            contents: Some(contents),
+            ..Default::default()
+        }))
+    }
+
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let mut input = request.input;
+        let content = received(input.body.take()).await?;
+        let headers = allowed(headers!(input))?;
+        let checksum = verified(&sent!(input), None, &content)?;
+        let mut store = self.store();
+        store.allow(&input.bucket, &input.key, input.if_none_match.as_ref(), input.if_match.as_ref())?;
+        let object = Stored { checksum, headers, ..Stored::new(content) };
+        let mut output = PutObjectOutput { e_tag: Some(ETag::Strong(object.etag.clone())), ..Default::default() };
+        with_checksum!(output, checksum);
+        store.put(&input.bucket, &input.key, object);
+        Ok(S3Response::new(output))
+    }
+
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let input = request.input;
+        let mut store = self.store();
+        if input.if_match.is_some() {
+            store.allow(&input.bucket, &input.key, None, input.if_match.as_ref())?;
+        }
+        store.remove(&input.bucket, &input.key);
+        Ok(S3Response::new(DeleteObjectOutput::default()))
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let input = request.input;
+        let headers = allowed(headers!(input))?;
+        let algorithm = match input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str) {
+            None => None,
+            Some(ChecksumAlgorithm::CRC64NVME) => Some(CrcAlgorithm::Crc64Nvme),
+            Some(ChecksumAlgorithm::CRC32) => Some(CrcAlgorithm::Crc32IsoHdlc),
+            Some(ChecksumAlgorithm::CRC32C) => Some(CrcAlgorithm::Crc32Iscsi),
+            Some(other) => return Err(s3_error!(NotImplemented, "no checksum algorithm of this server: {other}")),
+        };
+        let (bucket, key, begun) = (input.bucket, input.key, SystemTime::now());
+        let upload =
+            Upload { bucket: bucket.clone(), key: key.clone(), begun, algorithm, headers, parts: BTreeMap::new() };
+        let upload_id = Some(self.store().create(upload));
+        Ok(S3Response::new(CreateMultipartUploadOutput {
+            upload_id,
+            bucket: Some(bucket),
+            key: Some(key),
+            ..Default::default()
+        }))
+    }
+
+    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        let mut input = request.input;
+        let content = received(input.body.take()).await?;
+        let mut store = self.store();
+        let upload = store.upload(&input.upload_id)?;
+        verified(&sent!(input), upload.algorithm, &content)?;
+        let etag = upload.take(input.part_number, content)?;
+        Ok(S3Response::new(UploadPartOutput { e_tag: Some(ETag::Strong(etag)), ..Default::default() }))
+    }
+
+    async fn upload_part_copy(
+        &self,
+        request: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        let input = request.input;
+        let CopySource::Bucket { bucket, key, .. } = &input.copy_source else {
+            return Err(s3_error!(InvalidArgument, "the copy source is no bucket and key"));
+        };
+        let mut store = self.store();
+        let source = store.found(bucket, key)?;
+        if input.copy_source_if_match.as_ref().is_some_and(|only| !matches(only, &source.etag)) {
+            return Err(failed("x-amz-copy-source-If-Match"));
+        }
+        let content = match &input.copy_source_range {
+            None => source.content.clone(),
+            Some(range) => {
+                let (start, end) = copy_range(range, source.content.length())?;
+                source.content.slice(start, end)
+            }
+        };
+        let etag = store.upload(&input.upload_id)?.take(input.part_number, content)?;
+        let result = CopyPartResult {
+            e_tag: Some(ETag::Strong(etag)),
+            last_modified: Some(SystemTime::now().into()),
+            ..Default::default()
+        };
+        Ok(S3Response::new(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() }))
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let input = request.input;
+        let mut store = self.store();
+        let upload = store.upload(&input.upload_id)?.clone();
+        let listed = input.multipart_upload.as_ref().and_then(|it| it.parts.clone()).unwrap_or_default();
+        let content = upload.joined(&listed)?;
+        if input.mpu_object_size.is_some_and(|size| size != content.length().cast_signed()) {
+            let size = content.length();
+            return Err(s3_error!(InvalidRequest, "x-amz-mp-object-size does not match the actual object size {size}"));
+        }
+        let checksum = verified(&sent!(input), Some(upload.algorithm.unwrap_or(CrcAlgorithm::Crc64Nvme)), &content)?;
+        store.allow(&input.bucket, &input.key, input.if_none_match.as_ref(), input.if_match.as_ref())?;
+        let parts = i32::try_from(listed.len()).unwrap_or(MAX_PARTS);
+        let etag = format!("{}-{parts}", content.etag());
+        let object = Stored {
+            checksum,
+            etag: etag.clone(),
+            parts: Some(parts),
+            headers: upload.headers,
+            ..Stored::new(content)
+        };
+        store.put(&input.bucket, &input.key, object);
+        store.uploads.remove(&input.upload_id);
+        let mut output = CompleteMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: Some(ETag::Strong(etag)),
+            ..Default::default()
+        };
+        with_checksum!(output, checksum);
+        Ok(S3Response::new(output))
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        let mut store = self.store();
+        store.upload(&request.input.upload_id)?;
+        store.uploads.remove(&request.input.upload_id);
+        Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+    }
+}
+
+impl Upload {
+    /// A part that arrived; one with the same number is replaced.
+    fn take(&mut self, number: i32, content: Content) -> S3Result<String> {
+        if !(1..=MAX_PARTS).contains(&number) {
+            return Err(s3_error!(
+                InvalidArgument,
+                "Part number must be an integer between 1 and {MAX_PARTS}, inclusive"
+            ));
+        }
+        if content.length() > MAX_PART {
+            return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
+        }
+        let etag = content.etag();
+        self.parts.insert(number, StoredPart { content, etag: etag.clone(), modified: SystemTime::now() });
+        Ok(etag)
+    }
+
+    /// The parts that Complete lists, one behind the other.
+    fn joined(&self, listed: &[CompletedPart]) -> S3Result<Content> {
+        if listed.is_empty() {
+            return Err(s3_error!(MalformedXML, "You must specify at least one part"));
+        }
+        if !listed.is_sorted_by(|one, next| one.part_number < next.part_number) {
+            return Err(s3_error!(InvalidPartOrder, "The list of parts was not in ascending order."));
+        }
+        let mut content = Content::default();
+        for (index, part) in listed.iter().enumerate() {
+            let number = part.part_number.unwrap_or_default();
+            let etag = part.e_tag.as_ref().map(ETag::value);
+            let stored = self.parts.get(&number).filter(|stored| etag == Some(&stored.etag));
+            let stored = stored
+                .ok_or_else(|| s3_error!(InvalidPart, "part {number} could not be found, or its ETag is another"))?;
+            let size = stored.content.length();
+            if size < MIN_PART && index + 1 < listed.len() {
+                return Err(s3_error!(EntityTooSmall, "part {number} has {size} bytes; MinSizeAllowed is {MIN_PART}"));
+            }
+            content.append(&stored.content);
+        }
+        Ok(content)
+    }
+}
+
+/// `bytes=first-last` and nothing else, within the source.
+fn copy_range(range: &str, length: u64) -> S3Result<(u64, u64)> {
+    let form = || s3_error!(InvalidArgument, "The x-amz-copy-source-range value must be of the form bytes=first-last");
+    let (first, last) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).ok_or_else(form)?;
+    let (first, last): (u64, u64) = (first.parse().map_err(|_| form())?, last.parse().map_err(|_| form())?);
+    if first >= length {
+        return Err(s3_error!(
+            InvalidRequest,
+            "The specified copy range is invalid for the source object size: {length}"
+        ));
+    }
+    if last >= length || first > last {
+        return Err(s3_error!(InvalidArgument, "Range specified is not valid for source object of size: {length}"));
+    }
+    Ok((first, last + 1))
+}
+
+fn matches(condition: &ETagCondition, etag: &str) -> bool {
+    condition.is_any() || condition.as_etag().is_some_and(|it| it.value() == etag)
+}
+
+fn failed(condition: &'static str) -> s3s::S3Error {
+    s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold: {condition}")
+}
+
+async fn received(body: Option<StreamingBlob>) -> S3Result<Content> {
+    let Some(body) = body else { return Ok(Content::default()) };
+    let pieces: Vec<Bytes> = body.try_collect().await.map_err(|_| s3_error!(IncompleteBody, "the body broke off"))?;
+    Ok(pieces.concat().into())
+}
+
+/// The checksum to keep: what was sent is held against the content.
+fn verified(sent: &Sent, algorithm: Option<CrcAlgorithm>, content: &Content) -> S3Result<Checksum> {
+    for (of, value) in sent {
+        if algorithm.is_some_and(|algorithm| algorithm != *of) {
+            return Err(s3_error!(InvalidRequest, "Checksum Type mismatch occurred"));
+        }
+        if base64(*of, content.crc(*of)) != *value {
+            return Err(s3_error!(BadDigest, "The checksum you specified did not match the calculated checksum."));
+        }
+    }
+    let algorithm = sent.first().map(|(of, _)| *of).or(algorithm).unwrap_or(CrcAlgorithm::Crc64Nvme);
+    Ok(Checksum::of(algorithm, content))
+}
+
+fn base64(algorithm: CrcAlgorithm, value: u64) -> String {
+    use base64::Engine;
+    let bytes = value.to_be_bytes();
+    let width = if algorithm == CrcAlgorithm::Crc64Nvme { 8 } else { 4 };
+    base64::engine::general_purpose::STANDARD.encode(&bytes[8 - width..])
+}
+
+fn allowed(headers: Headers) -> S3Result<Headers> {
+    let size: usize = headers.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    match size > MAX_METADATA {
+        true => Err(s3s::S3Error::with_message(
+            S3ErrorCode::Custom("MetadataTooLarge".into()),
+            "Your metadata headers exceed the maximum allowed metadata size",
+        )),
+        false => Ok(headers),
+    }
+}

@@ -1,0 +1,255 @@
+//! HTTP in front of the store: a log of the requests, and faults on demand.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::header::CONTENT_LENGTH;
+use hyper::http::{Response, request};
+use hyper::service::service_fn;
+use hyper::{Method, StatusCode};
+use hyper_util::rt::TokioIo;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{Body, HttpError};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::api::Api;
+use crate::store::{Object, Store, Upload};
+
+/// A running server; it ends with the runtime that it was started on.
+#[derive(Clone)]
+pub struct LocalS3 {
+    endpoint: String,
+    store: Arc<Mutex<Store>>,
+    traffic: Arc<Mutex<Traffic>>,
+}
+
+/// A request as it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The operation's name in AWS's API.
+    pub operation: &'static str,
+    pub bucket: String,
+    /// Decoded; empty for operations on the bucket.
+    pub key: String,
+    /// `bucket/key`, decoded, of UploadPartCopy.
+    pub copy_source: Option<String>,
+    pub sends_tags: bool,
+    /// Bytes of the body that came with it.
+    pub bytes: u64,
+}
+
+/// What may happen to a request instead of its answer.
+pub enum Fault {
+    /// An error answer, with S3's code; nothing takes effect.
+    Error(u16, &'static str),
+    /// 200 with an `<Error>` body; nothing takes effect.
+    ErrorIn200(&'static str),
+    /// The connection breaks before anything takes effect.
+    Reset,
+    /// The connection breaks after all has taken effect.
+    LostAnswer,
+    /// Half of the answer's body, then the connection breaks.
+    CutAnswer,
+    /// The answer takes this long to begin.
+    Slow(Duration),
+    /// Something else happens first; then the request is answered as always.
+    Meanwhile(Box<dyn FnOnce(&mut Store) + Send>),
+}
+
+#[derive(Default)]
+struct Traffic {
+    requests: Vec<Request>,
+    faults: Vec<(&'static str, usize, Fault)>,
+}
+
+impl LocalS3 {
+    /// Serves on a port of the loopback address; 0 takes any that is free.
+    pub async fn start(port: u16) -> io::Result<LocalS3> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let s3 = LocalS3 { endpoint, store: Arc::default(), traffic: Arc::default() };
+        let mut service = S3ServiceBuilder::new(Api::new(s3.store.clone()));
+        service.set_auth(SimpleAuth::from_single(crate::ACCESS_KEY, crate::SECRET_KEY));
+        let (service, serving) = (service.build(), s3.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serving.clone().connection(service.clone(), stream));
+            }
+        });
+        Ok(s3)
+    }
+
+    /// What `AWS_ENDPOINT_URL_S3` has to be.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub fn put(&self, bucket: &str, key: &str, object: Object) {
+        self.store().put(bucket, key, object);
+    }
+
+    pub fn get(&self, bucket: &str, key: &str) -> Option<Object> {
+        self.store().object(bucket, key).cloned()
+    }
+
+    /// All keys of a bucket, in order.
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
+        self.store().objects.keys().filter(|(of, _)| of == bucket).map(|(_, key)| key.clone()).collect()
+    }
+
+    /// Uploads that are neither completed nor aborted.
+    pub fn uploads(&self) -> Vec<Upload> {
+        self.store().uploads.values().cloned().collect()
+    }
+
+    /// Takes s3:ListBucket away, so that a missing key answers 403.
+    pub fn deny_list(&self) {
+        self.store().deny_list = true;
+    }
+
+    /// The requests since the last call.
+    pub fn take_requests(&self) -> Vec<Request> {
+        std::mem::take(&mut self.traffic().requests)
+    }
+
+    /// Lets the `nth` request of an operation from now on meet a fault; the first is 1.
+    pub fn fail(&self, operation: &'static str, nth: usize, fault: Fault) {
+        self.traffic().faults.push((operation, nth, fault));
+    }
+
+    /// Faults that nothing has met yet.
+    pub fn faults_left(&self) -> usize {
+        self.traffic().faults.len()
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connection(self, service: S3Service, stream: TcpStream) {
+        let answer = service_fn(|request| self.answer(&service, request));
+        let io = TokioIo::new(stream);
+        // It ends when the client closes it, or at a fault.
+        let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await;
+    }
+
+    async fn answer(
+        &self,
+        service: &S3Service,
+        request: hyper::Request<Incoming>,
+    ) -> Result<Response<Body>, HttpError> {
+        let (parts, body) = request.into_parts();
+        let fault = self.log(&parts);
+        let request = hyper::Request::from_parts(parts, Body::from(body));
+        match fault {
+            None => service.call(request).await,
+            Some(Fault::Error(status, code)) => {
+                drain(request).await;
+                Ok(error(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code))
+            }
+            Some(Fault::ErrorIn200(code)) => {
+                drain(request).await;
+                Ok(error(StatusCode::OK, code))
+            }
+            Some(Fault::Reset) => Err(broken()),
+            Some(Fault::LostAnswer) => service.call(request).await.and(Err(broken())),
+            Some(Fault::CutAnswer) => Ok(cut(service.call(request).await?).await),
+            Some(Fault::Slow(time)) => {
+                tokio::time::sleep(time).await;
+                service.call(request).await
+            }
+            Some(Fault::Meanwhile(change)) => {
+                change(&mut self.store());
+                service.call(request).await
+            }
+        }
+    }
+
+    /// Writes a request down, and finds the fault that waits for it.
+    fn log(&self, parts: &request::Parts) -> Option<Fault> {
+        let request = Request::of(parts);
+        let mut traffic = self.traffic();
+        let operation = request.operation;
+        traffic.requests.push(request);
+        let waiting = traffic.faults.iter_mut().filter(|(of, ..)| *of == operation);
+        waiting.for_each(|(_, nth, _)| *nth = nth.saturating_sub(1));
+        let due = traffic.faults.iter().position(|(of, nth, _)| *of == operation && *nth == 0)?;
+        Some(traffic.faults.remove(due).2)
+    }
+}
+
+impl Request {
+    fn of(parts: &request::Parts) -> Request {
+        let path = decode(parts.uri.path().trim_start_matches('/'));
+        let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let copy_source = header("x-amz-copy-source").map(|source| decode(source.trim_start_matches('/')));
+        let query = parts.uri.query().unwrap_or_default();
+        let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+        let operation = match parts.method {
+            Method::GET if key.is_empty() && has("uploads") => "ListMultipartUploads",
+            Method::GET if key.is_empty() => "ListObjectsV2",
+            Method::GET if has("tagging") => "GetObjectTagging",
+            Method::GET if has("uploadId") => "ListParts",
+            Method::GET => "GetObject",
+            Method::HEAD => "HeadObject",
+            Method::PUT if has("partNumber") && copy_source.is_some() => "UploadPartCopy",
+            Method::PUT if has("partNumber") => "UploadPart",
+            Method::PUT => "PutObject",
+            Method::POST if has("uploads") => "CreateMultipartUpload",
+            Method::POST if has("uploadId") => "CompleteMultipartUpload",
+            Method::DELETE if has("uploadId") => "AbortMultipartUpload",
+            Method::DELETE => "DeleteObject",
+            _ => "Unknown",
+        };
+        Request {
+            operation,
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            copy_source,
+            sends_tags: parts.headers.contains_key("x-amz-tagging"),
+            bytes: header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0),
+        }
+    }
+}
+
+fn decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+async fn drain(request: hyper::Request<Body>) {
+    // What can't be read any more needs no reading.
+    let _ = request.into_body().collect().await;
+}
+
+fn error(status: StatusCode, code: &str) -> Response<Body> {
+    let xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>a fault on demand</Message>\
+         <RequestId>local</RequestId></Error>"
+    );
+    let mut response = Response::new(Body::from(xml));
+    *response.status_mut() = status;
+    response
+}
+
+fn broken() -> HttpError {
+    HttpError::new(Box::new(io::Error::from(io::ErrorKind::ConnectionReset)))
+}
+
+async fn cut(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let whole = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    parts.headers.insert(CONTENT_LENGTH, whole.len().into());
+    let half: Result<_, io::Error> = Ok(Frame::data(whole.slice(..whole.len() / 2)));
+    let end: Result<Frame<Bytes>, _> = Err(io::Error::from(io::ErrorKind::ConnectionReset));
+    Response::from_parts(parts, Body::http_body_unsync(StreamBody::new(stream::iter([half, end]))))
+}

@@ -1,0 +1,111 @@
+//! What can go wrong, with what it was and what to do; and how Lambda is told.
+
+use std::fmt;
+
+use lambda_runtime::Diagnostic;
+
+use crate::copy::plan::PlanError;
+use crate::event::EventError;
+use crate::header::columns::ColumnsError;
+use crate::header::encode::EncodeError;
+use crate::header::lookup::Looked;
+use crate::s3::S3Error;
+use crate::settings::SettingError;
+use crate::unload::manifest::ManifestError;
+use crate::unload::options::OptionsError;
+use crate::uri::Uri;
+
+#[derive(thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error(transparent)]
+    Event(#[from] EventError),
+    #[error("{uri} is not there; it was deleted, or is not written yet")]
+    Missing { uri: Uri },
+    #[error(
+        "S3 answered 403 for {uri}: either the function lacks {permission} on it, or there is no such key and the \
+         function lacks s3:ListBucket on the bucket {}, without which S3 answers 403 instead of 404 ({source})",
+        uri.bucket
+    )]
+    Forbidden { uri: Uri, permission: &'static str, source: S3Error },
+    #[error(transparent)]
+    S3(#[from] S3Error),
+    #[error("{uri} has {size} bytes; at most {limit} are read of such an object")]
+    TooLong { uri: Uri, size: u64, limit: u64 },
+    #[error("no columns for {uri}: looked at {}", Looked::list(looked))]
+    NoColumns { uri: Uri, looked: Vec<Looked> },
+    #[error("the header list in {place} can't be used: {source}")]
+    Columns { place: String, source: ColumnsError },
+    #[error("the options in {place} can't be used: {source}")]
+    Options { place: String, source: OptionsError },
+    #[error("the manifest {uri} can't be used: {source}")]
+    Manifest { uri: Uri, source: ManifestError },
+    #[error("the manifest {manifest} lists {entry}, which is not below UNLOAD_PREFIX={prefix:?} in its own bucket")]
+    Elsewhere { manifest: Uri, entry: Uri, prefix: String },
+    #[error("no header for {uri} from {place}: {source}")]
+    Encode { uri: Uri, place: String, source: EncodeError },
+    #[error("the header for {uri} has {size} bytes; at most {limit} are allowed")]
+    LongHeader { uri: Uri, size: usize, limit: u64 },
+    #[error("the header for {uri} can't be compressed: {source}")]
+    Compress { uri: Uri, source: std::io::Error },
+    #[error(
+        "{uri} was encrypted by the client (it has x-amz-meta-x-amz-key), so that a header can't be put in front; \
+         unload with ENCRYPTED and KMS_KEY_ID instead"
+    )]
+    ClientEncrypted { uri: Uri },
+    #[error("{uri} can't be written: {source}")]
+    Plan { uri: Uri, source: PlanError },
+    #[error("{uri} was written with {found}, but {expected} was sent; it can't be right")]
+    Unproved { uri: Uri, expected: String, found: String },
+    #[error("{} of {total} objects failed: {}", failures.len(), failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Several { total: usize, failures: Vec<Error> },
+}
+
+impl Error {
+    /// What Lambda shows as errorType.
+    pub fn kind(&self) -> String {
+        let kind = match self {
+            Error::S3(error) => return error.kind(),
+            Error::Setting(_) => "InvalidSetting",
+            Error::Event(_) => "InvalidEvent",
+            Error::Missing { .. } => "ObjectMissing",
+            Error::Forbidden { .. } => "AccessDenied",
+            Error::TooLong { .. } => "ObjectTooLong",
+            Error::NoColumns { .. } => "ColumnsNotFound",
+            Error::Columns { .. } => "InvalidColumns",
+            Error::Options { .. } => "InvalidOptions",
+            Error::Manifest { .. } => "InvalidManifest",
+            Error::Elsewhere { .. } => "ManifestEntryElsewhere",
+            Error::Encode { .. } => "HeaderUnwritable",
+            Error::LongHeader { .. } => "HeaderTooLong",
+            Error::Compress { .. } => "HeaderUncompressible",
+            Error::ClientEncrypted { .. } => "ClientSideEncrypted",
+            Error::Plan { .. } => "ObjectTooLarge",
+            Error::Unproved { .. } => "ResultUnproved",
+            Error::Several { .. } => "SeveralObjectsFailed",
+        };
+        kind.to_owned()
+    }
+
+    /// One error for all that failed; `None` where nothing did.
+    pub fn of_all(total: usize, mut failures: Vec<Error>) -> Option<Error> {
+        match failures.len() {
+            0 | 1 => failures.pop(),
+            _ => Some(Error::Several { total, failures }),
+        }
+    }
+}
+
+/// As `Display`: the runtime logs a failure by its `Debug`, for people to read.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Diagnostic {
+        Diagnostic { error_type: error.kind(), error_message: error.to_string() }
+    }
+}

@@ -1,0 +1,405 @@
+//! One function for each S3 operation, with the errors and the counting that all of them share.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    Builder, ConfigBag, Intercept, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
+    StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::RequestId;
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
+use bytes::{Bytes, BytesMut};
+
+use crate::copy::range::ByteRange;
+use crate::error::Error;
+use crate::uri::Uri;
+
+const ATTEMPTS: u32 = 6;
+const ATTEMPT: Duration = Duration::from_secs(60);
+/// A tenth of the speed that copies were measured at; a slower one is stuck.
+const SLOWEST_COPY: u64 = 8 << 20;
+
+/// The S3 client, and a count of the requests that went out through it.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    client: Client,
+    requests: Requests,
+}
+
+/// An object as HEAD shows it, pinned to its ETag.
+#[derive(Clone, Debug)]
+pub struct Object {
+    pub uri: Uri,
+    pub size: u64,
+    pub etag: String,
+    pub attributes: Attributes,
+    /// The tags themselves need another request.
+    pub tagged: bool,
+}
+
+/// What an object carries besides its bytes, and CreateMultipartUpload does not take over by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Attributes {
+    pub metadata: HashMap<String, String>,
+    pub content_type: Option<String>,
+    pub content_disposition: Option<String>,
+    pub content_encoding: Option<String>,
+    pub content_language: Option<String>,
+    pub cache_control: Option<String>,
+    /// As URL query parameters.
+    pub tagging: Option<String>,
+    pub kms_key_id: Option<String>,
+}
+
+/// A multipart upload that is under way.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    pub target: Uri,
+    pub id: String,
+}
+
+/// An operation that S3 refused, or that did not reach it.
+#[derive(Debug)]
+pub struct S3Error {
+    pub operation: &'static str,
+    pub uri: Uri,
+    pub part: Option<usize>,
+    pub status: Option<u16>,
+    pub code: Option<String>,
+    pub message: String,
+    pub request_id: Option<String>,
+}
+
+impl S3 {
+    /// Settings of the client that copying needs; all others come from the environment.
+    pub async fn from_env() -> S3 {
+        S3::new(&aws_config::load_defaults(BehaviorVersion::latest()).await)
+    }
+
+    pub fn new(config: &SdkConfig) -> S3 {
+        let requests = Requests::default();
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(ATTEMPT);
+        let config = Builder::from(config)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts.build())
+            // It takes S3 silently copying a part for a stalled stream (smithy-lang/smithy-rs#4439).
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            // A part's own CRC32 is refused in an upload with another algorithm.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .build();
+        S3 { client: Client::from_conf(config), requests }
+    }
+
+    /// The same client, counting from 0.
+    pub fn counting(&self) -> S3 {
+        S3 { client: self.client.clone(), requests: Requests::default() }
+    }
+
+    /// How many requests went out, tries again included.
+    pub fn requests(&self) -> u64 {
+        self.requests.0.load(Ordering::Relaxed)
+    }
+
+    /// HeadObject; `None` where there is none.
+    pub async fn head(&self, uri: &Uri) -> Result<Option<Object>, Error> {
+        let request = self.client.head_object().bucket(&uri.bucket).key(&uri.key);
+        let head = match request.customize().interceptor(self.requests.clone()).send().await {
+            Ok(head) => head,
+            Err(error) => return absent(S3Error::new("HeadObject", uri, error)),
+        };
+        let tagged = head.tag_count().is_some_and(|count| count > 0);
+        let attributes = Attributes {
+            metadata: head.metadata.unwrap_or_default(),
+            content_type: head.content_type,
+            content_disposition: head.content_disposition,
+            content_encoding: head.content_encoding,
+            content_language: head.content_language,
+            cache_control: head.cache_control,
+            tagging: None,
+            kms_key_id: None,
+        };
+        let size = head.content_length.and_then(|size| u64::try_from(size).ok());
+        let (Some(size), Some(etag)) = (size, head.e_tag) else {
+            return Err(S3Error::answered("HeadObject", uri, "no Content-Length or ETag").into());
+        };
+        Ok(Some(Object { uri: uri.clone(), size, etag, attributes, tagged }))
+    }
+
+    /// GetObject of a whole small object; `None` where there is none, an error where it is over `limit` bytes.
+    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<Bytes>, Error> {
+        let request = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
+        let object = match request.customize().interceptor(self.requests.clone()).send().await {
+            Ok(object) => object,
+            Err(error) => return absent(S3Error::new("GetObject", uri, error)),
+        };
+        let size = object.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX);
+        if size > limit {
+            return Err(Error::TooLong { uri: uri.clone(), size, limit });
+        }
+        Ok(Some(read("GetObject", uri, object.body, size).await?.freeze()))
+    }
+
+    /// GetObject of a range, of just the version that has this ETag.
+    pub async fn get_range(&self, object: &Object, range: ByteRange) -> Result<Bytes, S3Error> {
+        let uri = &object.uri;
+        for attempt in 1.. {
+            let request = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
+            let request = request.if_match(&object.etag).range(range.to_string());
+            let answer = request.customize().interceptor(self.requests.clone()).send().await;
+            let answer = answer.map_err(|error| S3Error::new("GetObject", uri, error))?;
+            match read("GetObject", uri, answer.body, range.length()).await {
+                // The SDK tries again only what fails before the body.
+                Err(_) if attempt < ATTEMPTS => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
+                Err(error) => return Err(error),
+                Ok(bytes) => return Ok(bytes.freeze()),
+            }
+        }
+        Err(S3Error::answered("GetObject", uri, "no body"))
+    }
+
+    /// GetObjectTagging, in the form in which CreateMultipartUpload takes it.
+    pub async fn tagging(&self, uri: &Uri) -> Result<String, S3Error> {
+        let request = self.client.get_object_tagging().bucket(&uri.bucket).key(&uri.key);
+        let answer = request.customize().interceptor(self.requests.clone()).send().await;
+        let answer = answer.map_err(|error| S3Error::new("GetObjectTagging", uri, error))?;
+        let encode =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let tags = answer.tag_set.iter().map(|tag| format!("{}={}", encode(&tag.key), encode(&tag.value)));
+        Ok(tags.collect::<Vec<_>>().join("&"))
+    }
+
+    /// ListObjectsV2, all pages: the keys that begin with `prefix`.
+    pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, S3Error> {
+        let uri = Uri::new(bucket, prefix);
+        let (mut keys, mut token) = (Vec::new(), None);
+        loop {
+            let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(token);
+            let page = request.customize().interceptor(self.requests.clone()).send().await;
+            let page = page.map_err(|error| S3Error::new("ListObjectsV2", &uri, error))?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+            token = page.next_continuation_token.filter(|_| page.is_truncated == Some(true));
+            if token.is_none() {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// PutObject; answers with the new object's ETag.
+    pub async fn put(&self, target: &Uri, body: Bytes, attributes: &Attributes) -> Result<String, S3Error> {
+        let request = self.client.put_object().bucket(&target.bucket).key(&target.key);
+        let request = request
+            .set_metadata(Some(attributes.metadata.clone()))
+            .set_content_type(attributes.content_type.clone())
+            .set_content_disposition(attributes.content_disposition.clone())
+            .set_content_encoding(attributes.content_encoding.clone())
+            .set_content_language(attributes.content_language.clone())
+            .set_cache_control(attributes.cache_control.clone())
+            .set_tagging(attributes.tagging.clone())
+            .set_server_side_encryption(attributes.encryption())
+            .set_ssekms_key_id(attributes.kms_key_id.clone())
+            .body(in_memory(body));
+        let answer = request.customize().interceptor(self.requests.clone()).send().await;
+        let answer = answer.map_err(|error| S3Error::new("PutObject", target, error))?;
+        answer.e_tag.ok_or_else(|| S3Error::answered("PutObject", target, "no ETag"))
+    }
+
+    /// CreateMultipartUpload.
+    pub async fn create(&self, target: &Uri, attributes: &Attributes) -> Result<Upload, S3Error> {
+        let request = self.client.create_multipart_upload().bucket(&target.bucket).key(&target.key);
+        let request = request
+            .set_metadata(Some(attributes.metadata.clone()))
+            .set_content_type(attributes.content_type.clone())
+            .set_content_disposition(attributes.content_disposition.clone())
+            .set_content_encoding(attributes.content_encoding.clone())
+            .set_content_language(attributes.content_language.clone())
+            .set_cache_control(attributes.cache_control.clone())
+            .set_tagging(attributes.tagging.clone())
+            .set_server_side_encryption(attributes.encryption())
+            .set_ssekms_key_id(attributes.kms_key_id.clone());
+        let answer = request.customize().interceptor(self.requests.clone()).send().await;
+        let answer = answer.map_err(|error| S3Error::new("CreateMultipartUpload", target, error))?;
+        let id = answer.upload_id.ok_or_else(|| S3Error::answered("CreateMultipartUpload", target, "no UploadId"))?;
+        Ok(Upload { target: target.clone(), id })
+    }
+
+    /// UploadPart; part numbers begin at 1.
+    pub async fn upload_part(&self, upload: &Upload, number: i32, body: Bytes) -> Result<CompletedPart, S3Error> {
+        let Upload { target, id } = upload;
+        let request = self.client.upload_part().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let request = request.part_number(number).body(in_memory(body));
+        let answer = request.customize().interceptor(self.requests.clone()).send().await;
+        let error = |error: S3Error| error.of_part(number);
+        let answer = answer.map_err(|failure| error(S3Error::new("UploadPart", target, failure)))?;
+        let etag = answer.e_tag.ok_or_else(|| error(S3Error::answered("UploadPart", target, "no ETag")))?;
+        Ok(CompletedPart::builder().part_number(number).e_tag(etag).build())
+    }
+
+    /// UploadPartCopy of a range, or of the whole source, as long as it has this ETag.
+    pub async fn copy_part(
+        &self,
+        upload: &Upload,
+        number: i32,
+        source: &Object,
+        range: ByteRange,
+    ) -> Result<CompletedPart, S3Error> {
+        let Upload { target, id } = upload;
+        let patience = ATTEMPT + Duration::from_secs(range.length() / SLOWEST_COPY);
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(patience).build();
+        let part = (range.length() < source.size).then(|| range.to_string());
+        let request = self.client.upload_part_copy().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let request = request
+            .part_number(number)
+            .copy_source(source.uri.copy_source())
+            .copy_source_if_match(&source.etag)
+            .set_copy_source_range(part)
+            .customize()
+            .interceptor(self.requests.clone())
+            .config_override(Builder::default().timeout_config(timeouts));
+        let error = |error: S3Error| error.of_part(number);
+        let answer = request.send().await.map_err(|failure| error(S3Error::new("UploadPartCopy", target, failure)))?;
+        let etag = answer.copy_part_result.and_then(|result| result.e_tag);
+        let etag = etag.ok_or_else(|| error(S3Error::answered("UploadPartCopy", target, "no CopyPartResult")))?;
+        Ok(CompletedPart::builder().part_number(number).e_tag(etag).build())
+    }
+
+    /// CompleteMultipartUpload of an object of `size` bytes; answers with its ETag.
+    pub async fn complete(&self, upload: &Upload, parts: Vec<CompletedPart>, size: u64) -> Result<String, S3Error> {
+        let Upload { target, id } = upload;
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let request = self.client.complete_multipart_upload().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let request = request.multipart_upload(parts).mpu_object_size(i64::try_from(size).unwrap_or(i64::MAX));
+        let answer = request.customize().interceptor(self.requests.clone()).send().await;
+        let answer = answer.map_err(|error| S3Error::new("CompleteMultipartUpload", target, error))?;
+        answer.e_tag.ok_or_else(|| S3Error::answered("CompleteMultipartUpload", target, "no ETag"))
+    }
+
+    /// AbortMultipartUpload.
+    pub async fn abort(&self, upload: &Upload) -> Result<(), S3Error> {
+        let Upload { target, id } = upload;
+        let request = self.client.abort_multipart_upload().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let answer = request.customize().interceptor(self.requests.clone()).send().await;
+        answer.map(drop).map_err(|error| S3Error::new("AbortMultipartUpload", target, error))
+    }
+}
+
+impl Attributes {
+    fn encryption(&self) -> Option<ServerSideEncryption> {
+        self.kms_key_id.as_ref().map(|_| ServerSideEncryption::AwsKms)
+    }
+}
+
+/// A body that is sent as it is: one that streams goes out in signed chunks, which several servers
+/// refuse or store wrongly.
+fn in_memory(body: Bytes) -> ByteStream {
+    ByteStream::new(SdkBody::from(body))
+}
+
+/// Reads a body of a known length.
+async fn read(operation: &'static str, uri: &Uri, mut body: ByteStream, length: u64) -> Result<BytesMut, S3Error> {
+    let cut = |what: &dyn fmt::Display| S3Error::answered(operation, uri, &format!("a body that broke off: {what}"));
+    let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
+    while let Some(chunk) = tokio::time::timeout(ATTEMPT, body.next()).await.map_err(|late| cut(&late))? {
+        bytes.extend_from_slice(&chunk.map_err(|error| cut(&DisplayErrorContext(error)))?);
+    }
+    match bytes.len() as u64 == length {
+        true => Ok(bytes),
+        false => Err(cut(&format!("{} of {length} bytes", bytes.len()))),
+    }
+}
+
+/// A 404 is an answer; a 403 may be one in disguise.
+fn absent<T>(error: S3Error) -> Result<Option<T>, Error> {
+    match error.status {
+        Some(404) => Ok(None),
+        Some(403) => Err(Error::Forbidden { uri: error.uri.clone(), permission: "s3:GetObject", source: error }),
+        _ => Err(error.into()),
+    }
+}
+
+impl S3Error {
+    fn new<E>(operation: &'static str, uri: &Uri, error: SdkError<E>) -> S3Error
+    where
+        E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
+    {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let code = error.code().map(str::to_owned);
+        let request_id = error.request_id().map(str::to_owned);
+        let message = match error.message() {
+            Some(message) => message.to_owned(),
+            None if status.is_some() => String::new(),
+            None => DisplayErrorContext(&error).to_string(),
+        };
+        S3Error { operation, uri: uri.clone(), part: None, status, code, message, request_id }
+    }
+
+    /// An answer that is no error by its status, and can't be used.
+    fn answered(operation: &'static str, uri: &Uri, what: &str) -> S3Error {
+        let message = format!("the server answered with {what}");
+        S3Error { operation, uri: uri.clone(), part: None, status: None, code: None, message, request_id: None }
+    }
+
+    fn of_part(self, number: i32) -> S3Error {
+        S3Error { part: usize::try_from(number).ok(), ..self }
+    }
+
+    /// S3's own code, as Lambda's errorType: `S3.SlowDown`.
+    pub fn kind(&self) -> String {
+        match (&self.code, self.status) {
+            (Some(code), _) => format!("S3.{code}"),
+            (None, Some(status)) => format!("S3.{status}"),
+            (None, None) => "S3.NoAnswer".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for S3Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.operation)?;
+        if let Some(part) = self.part {
+            write!(f, "of part {part} ")?;
+        }
+        write!(f, "for {} failed: {}", self.uri, self.kind())?;
+        if !self.message.is_empty() {
+            write!(f, ", {}", self.message)?;
+        }
+        match &self.request_id {
+            Some(id) => write!(f, " (request {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for S3Error {}
+
+/// Counts what goes out, each try for itself.
+#[derive(Clone, Debug, Default)]
+struct Requests(Arc<AtomicU64>);
+
+impl Intercept for Requests {
+    fn name(&self) -> &'static str {
+        "Requests"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}

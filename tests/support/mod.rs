@@ -1,0 +1,151 @@
+//! A bucket to try things in, and the function in front of it.
+//!
+//! The bucket is in the process, unless TEST_S3_ENDPOINT names another server: `make test-servers` runs
+//! the same behaviour on those.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Credentials;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
+use local_s3::LocalS3;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use unload_header::error::Error;
+use unload_header::handler::{Answer, Handler};
+use unload_header::receipt::Receipt;
+use unload_header::s3::S3;
+use unload_header::settings::Settings;
+
+pub const MIB: usize = 1 << 20;
+
+pub struct World {
+    pub client: Client,
+    pub bucket: String,
+    config: SdkConfig,
+    local: Option<LocalS3>,
+}
+
+impl World {
+    /// On the server that the environment names, or in process.
+    pub async fn new() -> World {
+        match std::env::var("TEST_S3_ENDPOINT") {
+            Ok(endpoint) => World::at(&endpoint, None).await,
+            Err(_) => World::in_process().await,
+        }
+    }
+
+    /// For what only the server in the process can show.
+    pub async fn in_process() -> World {
+        let local = LocalS3::start(0).await.unwrap();
+        World::at(&local.endpoint().to_owned(), Some(local)).await
+    }
+
+    async fn at(endpoint: &str, local: Option<LocalS3>) -> World {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let secret = std::env::var("TEST_S3_SECRET").unwrap_or_else(|_| local_s3::SECRET_KEY.to_owned());
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .endpoint_url(endpoint)
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new(local_s3::ACCESS_KEY, secret, None, None, "test"))
+            .load()
+            .await;
+        let client = Client::new(&config);
+        let bucket = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        if local.is_none() {
+            client.create_bucket().bucket(&bucket).send().await.unwrap();
+        }
+        World { client, bucket, config, local }
+    }
+
+    pub fn local(&self) -> &LocalS3 {
+        self.local.as_ref().expect("this test runs in process")
+    }
+
+    pub async fn put(&self, key: &str, bytes: impl Into<Vec<u8>>) {
+        self.put_with(key, bytes, |put| put).await;
+    }
+
+    pub async fn put_with(
+        &self,
+        key: &str,
+        bytes: impl Into<Vec<u8>>,
+        with: impl FnOnce(PutObjectFluentBuilder) -> PutObjectFluentBuilder,
+    ) {
+        let put = self.client.put_object().bucket(&self.bucket).key(key).body(bytes.into().into());
+        with(put).send().await.unwrap();
+    }
+
+    pub async fn get(&self, key: &str) -> Option<Vec<u8>> {
+        Some(self.object(key).await?.body.collect().await.unwrap().to_vec())
+    }
+
+    /// As text; for small ones.
+    pub async fn text(&self, key: &str) -> String {
+        let bytes = self.get(key).await.unwrap_or_else(|| panic!("no object {key}"));
+        String::from_utf8(bytes).unwrap()
+    }
+
+    pub async fn object(&self, key: &str) -> Option<GetObjectOutput> {
+        match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => Some(object),
+            Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => None,
+            Err(error) => panic!("{key}: {error:?}"),
+        }
+    }
+
+    pub async fn keys(&self) -> Vec<String> {
+        let page = self.client.list_objects_v2().bucket(&self.bucket).send().await.unwrap();
+        page.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
+    }
+
+    /// The function, with UNLOAD_PREFIX=unload/ and what else is set.
+    pub fn handler(&self, variables: &[(&str, &str)]) -> Handler {
+        let set = |name: &str| variables.iter().rev().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned());
+        let variable = |name: &str| set(name).or_else(|| (name == "UNLOAD_PREFIX").then(|| "unload/".to_owned()));
+        Handler { settings: Settings::read(variable).unwrap(), s3: S3::new(&self.config) }
+    }
+
+    /// An event that says that these keys were created.
+    pub fn created(&self, keys: &[&str]) -> Value {
+        json!({"Records": keys.iter().map(|key| self.record("ObjectCreated:Put", key)).collect::<Vec<_>>()})
+    }
+
+    pub fn record(&self, event_name: &str, key: &str) -> Value {
+        let key = utf8_percent_encode(key, NON_ALPHANUMERIC).to_string().replace("%20", "+").replace("%2F", "/");
+        json!({"eventName": event_name, "s3": {"bucket": {"name": self.bucket}, "object": {"key": key, "size": 1}}})
+    }
+
+    pub async fn run(&self, variables: &[(&str, &str)], keys: &[&str]) -> Result<Answer, Error> {
+        self.handler(variables).handle(&self.created(keys)).await
+    }
+
+    /// The one receipt of one object.
+    pub async fn receipt(&self, variables: &[(&str, &str)], key: &str) -> Receipt {
+        let mut answer = self.run(variables, &[key]).await.unwrap();
+        assert_eq!(answer.receipts.len(), 1, "{:?}", answer.receipts);
+        answer.receipts.remove(0)
+    }
+
+    /// The message of what failed.
+    pub async fn error(&self, variables: &[(&str, &str)], keys: &[&str]) -> String {
+        self.run(variables, keys).await.expect_err("it should have failed").to_string()
+    }
+}
+
+/// Rows like those of an unload, all different, `length` bytes of them.
+pub fn rows(length: usize) -> Vec<u8> {
+    let mut rows = Vec::with_capacity(length + 64);
+    let mut number = 0_u64;
+    while rows.len() < length {
+        rows.extend_from_slice(format!("{number}|{}|Gotterdammerung\n", number.wrapping_mul(2_654_435_761)).as_bytes());
+        number += 1;
+    }
+    rows.truncate(length.saturating_sub(1));
+    rows.resize(length, b'\n');
+    rows
+}
