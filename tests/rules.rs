@@ -1,0 +1,192 @@
+//! What only a server that counts, forbids and fails on demand can show; it has AWS's rules.
+
+mod support;
+
+use local_s3::{Content, Fault, Object, Request};
+use support::{MIB, World, rows};
+
+const KEY: &str = "unload/q_0000_part_00";
+const FINAL: &str = "final/q_0000_part_00";
+
+/// A world with one source of this size and its sidecar.
+async fn world(size: u64) -> World {
+    let world = World::in_process().await;
+    let local = world.local();
+    local.put(&world.bucket, "unload/q_.headers", Object::new("idx,venue,name"));
+    local.put(&world.bucket, KEY, Object::new(Content::repeat(rows(MIB), size)));
+    world
+}
+
+fn count(requests: &[Request], operation: &str) -> usize {
+    requests.iter().filter(|request| request.operation == operation).count()
+}
+
+fn operations(requests: &[Request]) -> Vec<&str> {
+    requests.iter().map(|request| request.operation).collect()
+}
+
+#[tokio::test]
+async fn five_mebibytes_pass_through_whatever_the_size() {
+    for mib in [6, 100, 1_024] {
+        let world = world(mib * MIB as u64).await;
+        let receipt = world.receipt(&[], KEY).await;
+        let requests = world.local().take_requests();
+        let written = receipt.written.unwrap();
+        assert_eq!(written.bytes_through, 5 * MIB as u64);
+        let sent: u64 = requests.iter().filter(|it| it.operation == "UploadPart").map(|it| it.bytes).sum();
+        assert_eq!(sent, 5 * MIB as u64, "the header and what is missing to the least part");
+        assert_eq!(count(&requests, "UploadPartCopy"), written.parts - 1);
+        assert_eq!(requests.len() as u64, receipt.requests, "the receipt counts what went out");
+        assert!(requests.len() <= written.parts + 10, "{:?}", operations(&requests));
+        let result = world.local().get(&world.bucket, FINAL).unwrap();
+        let mut expected = Content::from("idx|venue|name\n");
+        expected.append(&world.local().get(&world.bucket, KEY).unwrap().content);
+        assert!(result.content == expected, "{mib} MiB");
+    }
+}
+
+#[tokio::test]
+async fn a_small_object_takes_six_requests() {
+    let world = world(1_000).await;
+    world.receipt(&[], KEY).await;
+    let requests = world.local().take_requests();
+    assert_eq!(
+        operations(&requests),
+        ["HeadObject", "GetObject", "GetObject", "GetObject", "PutObject", "HeadObject"],
+        "source; its own sidecar, the unload's; the rows; the result, and its proof"
+    );
+}
+
+#[tokio::test]
+async fn tags_come_along() {
+    for size in [100, 6 * MIB as u64] {
+        let world = world(size).await;
+        let local = world.local();
+        let mut source = local.get(&world.bucket, KEY).unwrap();
+        source.headers.tagging = Some("team=data%20eng&cost%2Bcentre=4%3D2".to_owned());
+        local.put(&world.bucket, KEY, source);
+        world.receipt(&[], KEY).await;
+        let tags = local.get(&world.bucket, FINAL).unwrap().headers.tagging;
+        assert_eq!(tags.as_deref(), Some("team=data%20eng&cost%2Bcentre=4%3D2"));
+        assert_eq!(count(&local.take_requests(), "GetObjectTagging"), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_kms_key_is_asked_for() {
+    for size in [100, 6 * MIB as u64] {
+        let world = world(size).await;
+        world.receipt(&[("FINAL_KMS_KEY_ID", "alias/final")], KEY).await;
+        let headers = world.local().get(&world.bucket, FINAL).unwrap().headers;
+        assert_eq!(headers.kms_key_id.as_deref(), Some("alias/final"));
+    }
+}
+
+#[tokio::test]
+async fn a_403_in_place_of_a_404_names_the_permission() {
+    let world = world(100).await;
+    world.local().deny_list();
+    let error = world.run(&[], &[KEY]).await.unwrap_err();
+    assert_eq!(error.kind(), "AccessDenied");
+    let message = error.to_string();
+    assert!(message.contains(&format!("{KEY}.headers")) && message.contains("lacks s3:ListBucket"), "{message}");
+}
+
+/// An UNLOAD with ALLOWOVERWRITE in the middle of a run: nothing of the two is mixed.
+#[tokio::test]
+async fn a_source_that_changes_meanwhile_is_never_mixed() {
+    for operation in ["GetObject", "UploadPartCopy"] {
+        let world = world(100 * MIB as u64).await;
+        let bucket = world.bucket.clone();
+        let overwrite = move |store: &mut local_s3::store::Store| {
+            store.put(&bucket, KEY, Object::new(Content::repeat("other rows\n".repeat(1_000), 100 * MIB as u64)));
+        };
+        let nth = if operation == "GetObject" { 3 } else { 2 };
+        world.local().fail(operation, nth, Fault::Meanwhile(Box::new(overwrite)));
+        let error = world.run(&[], &[KEY]).await.unwrap_err();
+        assert_eq!(error.kind(), "S3.PreconditionFailed", "{operation}: {error}");
+        assert!(world.local().get(&world.bucket, FINAL).is_none());
+        assert!(world.local().uploads().is_empty(), "the upload is aborted");
+        world.receipt(&[], KEY).await;
+        let result = world.local().get(&world.bucket, FINAL).unwrap();
+        assert_eq!(result.content.slice(15, 26).to_bytes(), "other rows\n", "the next try takes the new rows");
+    }
+}
+
+/// Whatever fails once is tried again, and the result is right.
+#[tokio::test]
+async fn a_passing_fault_is_survived() {
+    let faults: [fn() -> Fault; 5] = [
+        || Fault::Error(500, "InternalError"),
+        || Fault::Error(503, "SlowDown"),
+        || Fault::ErrorIn200("InternalError"),
+        || Fault::Reset,
+        || Fault::CutAnswer,
+    ];
+    // The third GetObject is that of the rows.
+    let operations = [
+        ("HeadObject", 1),
+        ("GetObject", 3),
+        ("CreateMultipartUpload", 1),
+        ("UploadPart", 1),
+        ("UploadPartCopy", 1),
+        ("CompleteMultipartUpload", 1),
+    ];
+    for (operation, nth) in operations {
+        for fault in faults.map(|fault| fault()) {
+            // Only a write answers 200 before it knows; only GetObject has an answer worth cutting.
+            let reads = ["HeadObject", "GetObject"].contains(&operation);
+            match fault {
+                Fault::ErrorIn200(_) if reads => continue,
+                Fault::CutAnswer if operation != "GetObject" => continue,
+                _ => (),
+            }
+            let world = world(6 * MIB as u64).await;
+            world.local().fail(operation, nth, fault);
+            let receipt = world.receipt(&[], KEY).await;
+            assert_eq!(receipt.written.unwrap().bytes, 6 * MIB as u64 + 15, "{operation}");
+            assert_eq!(world.local().faults_left(), 0, "{operation}");
+            assert!(world.local().uploads().is_empty());
+        }
+    }
+}
+
+/// What S3 refuses for good fails the call, says which part of which object, and leaves nothing.
+#[tokio::test]
+async fn a_lasting_fault_leaves_nothing_behind() {
+    for (operation, part) in
+        [("UploadPart", "of part 1 "), ("UploadPartCopy", "of part 2 "), ("CompleteMultipartUpload", "")]
+    {
+        let world = world(12 * MIB as u64).await;
+        world.local().fail(operation, 1, Fault::Error(403, "AccessDenied"));
+        let error = world.run(&[], &[KEY]).await.unwrap_err();
+        assert_eq!(error.kind(), "S3.AccessDenied");
+        let message = format!("{operation} {part}for s3://{}/{FINAL} failed: S3.AccessDenied", world.bucket);
+        assert!(error.to_string().starts_with(&message), "{error}");
+        assert!(world.local().uploads().is_empty() && world.local().get(&world.bucket, FINAL).is_none());
+    }
+}
+
+/// A server that loses bytes without an error: the result is looked at.
+#[tokio::test]
+async fn a_result_that_is_not_what_was_sent_is_an_error() {
+    let world = world(100).await;
+    let bucket = world.bucket.clone();
+    let other = move |store: &mut local_s3::store::Store| store.put(&bucket, FINAL, Object::new("short"));
+    world.local().fail("HeadObject", 2, Fault::Meanwhile(Box::new(other)));
+    let error = world.run(&[], &[KEY]).await.unwrap_err();
+    assert_eq!(error.kind(), "ResultUnproved");
+    assert!(error.to_string().contains("was written with 5 bytes"), "{error}");
+}
+
+/// A thousand keys are a page.
+#[tokio::test]
+async fn a_sidecar_speaks_for_more_objects_than_a_page_lists() {
+    let world = world(10).await;
+    for slice in 1..1_100 {
+        world.local().put(&world.bucket, &format!("unload/q_{slice:04}_part_00"), Object::new("1\n"));
+    }
+    let answer = world.run(&[], &["unload/q_.headers"]).await.unwrap();
+    assert_eq!(answer.receipts.len(), 1_100);
+    assert_eq!(world.local().keys(&world.bucket).iter().filter(|key| key.starts_with("final/")).count(), 1_100);
+}
