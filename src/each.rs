@@ -69,7 +69,7 @@ async fn job(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Receipt, Error> 
         bytes_through: bytes_through + done.read,
         parts: done.plan.parts.len(),
         proof: Proof::Size,
-        etag: done.etag,
+        etag: done.etag.trim_matches('"').to_owned(),
     };
     Ok(Receipt::written(&job.target, uri, written))
 }

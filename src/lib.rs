@@ -20,8 +20,11 @@
 //! * [`s3`]: one function for each S3 operation. Only this, look-up and execution talk to S3.
 //! * [`receipt`]: what happened to one final object. [`error`]: what can go wrong.
 //! * [`uri`]: the address of an object.
+//! * `demo`, with the feature of that name: a bucket to try the sample events on.
 
 pub mod copy;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod each;
 pub mod error;
 pub mod event;

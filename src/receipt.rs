@@ -43,6 +43,7 @@ pub struct Written {
     pub bytes_through: u64,
     pub parts: usize,
     pub proof: Proof,
+    /// Without its quotes.
     pub etag: String,
 }
 

@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn final_key(template: &str, key: &str, unload: &str) -> String {
-        let settings = read(&[("UNLOAD_PREFIX", "unload/"), ("FINAL_KEY", template)]).unwrap();
+        let settings = read(&[("UNLOAD_PREFIX", "unload/"), ("FINAL_BUCKET", "o"), ("FINAL_KEY", template)]).unwrap();
         settings.final_uri(&Uri::new("b", key), unload, Some(Compression::Gzip)).unwrap().to_string()
     }
 
@@ -205,9 +205,9 @@ mod tests {
         let key = "unload/a/q42_0000_part_00";
         assert_eq!(
             final_key("out/{unload}/{path}.csv{compression}", key, "unload/a/q42_"),
-            "s3://b/out/a/q42/a/q42_0000_part_00.csv.gz"
+            "s3://o/out/a/q42/a/q42_0000_part_00.csv.gz"
         );
-        assert_eq!(final_key("{path}.csv", "unload/q_000", "unload/q_"), "s3://b/q_000.csv");
+        assert_eq!(final_key("{path}.csv", "unload/q_000", "unload/q_"), "s3://o/q_000.csv");
     }
 
     #[test]

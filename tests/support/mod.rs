@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod runtime;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -47,7 +49,7 @@ impl World {
 
     async fn at(endpoint: &str, local: Option<LocalS3>) -> World {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let secret = std::env::var("TEST_S3_SECRET").unwrap_or_else(|_| local_s3::SECRET_KEY.to_owned());
+        let secret = secret();
         let config = aws_config::defaults(BehaviorVersion::latest())
             .endpoint_url(endpoint)
             .region(Region::new("us-east-1"))
@@ -60,6 +62,10 @@ impl World {
             client.create_bucket().bucket(&bucket).send().await.unwrap();
         }
         World { client, bucket, config, local }
+    }
+
+    pub fn endpoint(&self) -> String {
+        self.config.endpoint_url().unwrap().to_owned()
     }
 
     pub fn local(&self) -> &LocalS3 {
@@ -137,15 +143,20 @@ impl World {
     }
 }
 
-/// Rows like those of an unload, all different, `length` bytes of them.
+/// Of the server that the environment names; the access key is `test` everywhere.
+pub fn secret() -> String {
+    std::env::var("TEST_S3_SECRET").unwrap_or_else(|_| local_s3::SECRET_KEY.to_owned())
+}
+
+/// Rows like those of an unload, `length` bytes of them; no two mebibytes are the same.
 pub fn rows(length: usize) -> Vec<u8> {
-    let mut rows = Vec::with_capacity(length + 64);
-    let mut number = 0_u64;
+    let mebibyte: String = (0..MIB / 32).map(|number| format!("{number:08}|Gotterdammerung|{number:06}\n")).collect();
+    let mut rows = Vec::with_capacity(length + MIB);
     while rows.len() < length {
-        rows.extend_from_slice(format!("{number}|{}|Gotterdammerung\n", number.wrapping_mul(2_654_435_761)).as_bytes());
-        number += 1;
+        let at = rows.len();
+        rows.extend_from_slice(mebibyte.as_bytes());
+        rows[at..at + 8].copy_from_slice(format!("{:08}", at / MIB).as_bytes());
     }
-    rows.truncate(length.saturating_sub(1));
-    rows.resize(length, b'\n');
+    rows.truncate(length);
     rows
 }

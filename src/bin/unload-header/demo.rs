@@ -1,0 +1,76 @@
+//! The sample events, one after the other: what came in, what came out, and the receipt.
+
+use std::io::Read;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_s3::config::Credentials;
+use local_s3::{ACCESS_KEY, LocalS3, SECRET_KEY};
+use serde_json::Value;
+use unload_header::demo as bucket;
+use unload_header::handler::Handler;
+use unload_header::receipt::Receipt;
+use unload_header::s3::S3;
+use unload_header::settings::Settings;
+use unload_header::unload::options::Compression;
+use unload_header::uri::Uri;
+
+/// Lines of an object that are shown.
+const LINES: usize = 3;
+
+pub async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let local = LocalS3::start(0).await?;
+    bucket::fill(&local)?;
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(local.endpoint())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "demo"));
+    let settings = Settings::read(|name| (name == "UNLOAD_PREFIX").then(|| "unload/".to_owned()))?;
+    let handler = Handler { settings, s3: S3::new(&config.load().await) };
+
+    println!("UNLOAD_PREFIX=unload/, all other settings as they are; s3://{} is in memory.", bucket::BUCKET);
+    let mut written = 0;
+    for (name, shows, json) in bucket::EVENTS {
+        println!("\n── events/{name}.json ── {shows}");
+        match handler.handle(&serde_json::from_str::<Value>(json)?).await {
+            Ok(answer) if answer.receipts.is_empty() => println!("   answered, nothing to do"),
+            Ok(answer) => {
+                written += answer.receipts.iter().filter(|receipt| receipt.final_uri.is_some()).count();
+                answer.receipts.iter().try_for_each(|receipt| show(&local, receipt))?;
+            }
+            Err(error) => println!("   failed, so that Lambda tries again: {}\n   {error}", error.kind()),
+        }
+    }
+    println!("\n{written} final objects written.");
+    Ok(())
+}
+
+fn show(local: &LocalS3, receipt: &Receipt) -> Result<(), serde_json::Error> {
+    if let Some(target) = &receipt.final_uri {
+        for (way, uri) in receipt.sources.iter().map(|source| ("in ", source)).chain([("out", target)]) {
+            println!("   {way}  {uri}");
+            first_lines(local, uri).iter().for_each(|line| println!("          {line}"));
+        }
+    }
+    println!("   {}", serde_json::to_string(receipt)?);
+    Ok(())
+}
+
+/// What a person would see of an object, decompressed.
+fn first_lines(local: &LocalS3, uri: &str) -> Vec<String> {
+    let object = Uri::parse(uri).and_then(|uri| local.get(&uri.bucket, &uri.key));
+    let head = object.map(|object| object.content.slice(0, 1 << 16).to_bytes()).unwrap_or_default();
+    let mut text = Vec::new();
+    match Compression::of(&head) {
+        Some(Compression::Gzip) => flate2::read::MultiGzDecoder::new(&head[..]).read_to_end(&mut text).map(drop),
+        _ => head.as_ref().read_to_end(&mut text).map(drop),
+    }
+    .unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let mut lines: Vec<String> = text.lines().take(LINES).map(str::to_owned).collect();
+    if text.lines().count() > LINES {
+        lines.push("…".to_owned());
+    } else if lines.is_empty() {
+        lines.push("(empty)".to_owned());
+    }
+    lines
+}

@@ -1,0 +1,88 @@
+//! The sample events: each through the handler, on the bucket that they speak of.
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use support::World;
+use unload_header::demo::{BUCKET, EVENTS, fill};
+use unload_header::receipt::Outcome;
+
+/// A world with the samples' bucket, and the answer to one of them.
+async fn answer(name: &str) -> (World, Result<Vec<(Outcome, String)>, String>) {
+    let world = World::in_process().await;
+    fill(world.local()).unwrap();
+    let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
+    let answer = world.handler(&[]).handle(&serde_json::from_str::<Value>(json).unwrap()).await;
+    let answer = answer.map_err(|error| error.to_string()).map(|answer| {
+        let short =
+            |receipt: unload_header::receipt::Receipt| (receipt.outcome, receipt.final_uri.or(receipt.reason).unwrap());
+        answer.receipts.into_iter().map(short).collect()
+    });
+    (world, answer)
+}
+
+fn text(world: &World, key: &str) -> String {
+    String::from_utf8(world.local().get(BUCKET, key).unwrap().content.to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn every_sample_does_what_it_is_there_to_show() {
+    use Outcome::{Skipped, Written};
+    let slices = ["0000", "0001", "0002"].map(|slice| format!("s3://my-unloads/final/allevents_{slice}_part_00"));
+    let written = |keys: &[&str]| Ok(keys.iter().map(|key| (Written, (*key).to_owned())).collect::<Vec<_>>());
+    let skipped = |reason: &str| Ok(vec![(Skipped, reason.to_owned())]);
+    let all = slices.each_ref().map(String::as_str);
+    let expected = [
+        ("put", written(&all[..1])),
+        ("multipart", written(&["s3://my-unloads/final/sales_0000_part_00"])),
+        ("metadata", written(&["s3://my-unloads/final/category000"])),
+        ("gzip", written(&["s3://my-unloads/final/venue_0000_part_00.gz"])),
+        (
+            "encoded-key",
+            written(&["s3://my-unloads/final/by artist & city/eventname=ZZ Top/city=Köln+Bonn/0000_part_00"]),
+        ),
+        ("several", written(&all)),
+        ("sidecar", written(&all)),
+        (
+            "manifest-verbose",
+            written(&["s3://my-unloads/final/date2008_0000_part_00", "s3://my-unloads/final/date2008_0001_part_00"]),
+        ),
+        ("manifest-plain", skipped("a manifest without column names; it is not VERBOSE")),
+        ("removed", skipped("ObjectRemoved:Delete creates no object")),
+        ("outside-prefix", skipped("not below UNLOAD_PREFIX=\"unload/\"")),
+        ("own-output", skipped("not below UNLOAD_PREFIX=\"unload/\", a final object")),
+        ("directory-marker", skipped("a directory marker")),
+        ("test-event", Ok(Vec::new())),
+    ];
+    for (name, expected) in &expected {
+        let (_, answer) = answer(name).await;
+        assert_eq!(&answer, expected, "{name}");
+    }
+    let (_, error) = answer("no-columns").await;
+    assert!(error.unwrap_err().starts_with("no columns for s3://my-unloads/unload/forgotten_0000_part_00: looked at"));
+    let shown: BTreeSet<_> = expected.iter().map(|(name, _)| *name).chain(["no-columns"]).collect();
+    assert_eq!(shown, EVENTS.iter().map(|(name, ..)| *name).collect(), "no sample is left out");
+}
+
+#[tokio::test]
+async fn the_samples_results_read_as_they_should() {
+    let (world, _) = answer("put").await;
+    let expected =
+        "eventid|venueid|catid|dateid|eventname|starttime\n1|305|8|1851|Gotterdammerung|2008-01-25 14:30:00\n";
+    assert!(text(&world, "final/allevents_0000_part_00").starts_with(expected));
+    let (world, _) = answer("encoded-key").await;
+    let key = "final/by artist & city/eventname=ZZ Top/city=Köln+Bonn/0000_part_00";
+    assert_eq!(text(&world, key), "eventid,\"seats, sold\"\n2131,18\n4711,9\n");
+    let (world, _) = answer("several").await;
+    assert_eq!(text(&world, "final/allevents_0002_part_00"), "eventid|venueid|catid|dateid|eventname|starttime\n");
+}
+
+/// The folder and the list are the same, so that `make invoke` and the demo show all there is.
+#[test]
+fn every_file_is_a_sample() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).unwrap();
+    let files: BTreeSet<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(files, EVENTS.iter().map(|(name, ..)| format!("{name}.json")).collect());
+}

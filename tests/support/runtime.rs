@@ -1,0 +1,111 @@
+//! Lambda's side of the Runtime API, with the real `bootstrap` on the other.
+//!
+//! AWS, Lambda developer guide, "Using the Lambda runtime API for custom runtimes".
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+pub struct Function {
+    process: Child,
+    events: Sender<Value>,
+    answers: Receiver<(String, Value)>,
+    /// Becomes true at the first `/next`.
+    pub ready: Receiver<()>,
+}
+
+impl Function {
+    /// Starts the binary with these variables and no others.
+    pub async fn start(binary: &str, variables: &[(&str, &str)]) -> Function {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api = listener.local_addr().unwrap().to_string();
+        let (events, waiting) = channel::<Value>(1);
+        let (answered, answers) = channel(1);
+        let (called, ready) = channel(1);
+        let waiting = Arc::new(Mutex::new(waiting));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (waiting, answered, called) = (waiting.clone(), answered.clone(), called.clone());
+                let answer = service_fn(move |request: Request<Incoming>| {
+                    let (waiting, answered, called) = (waiting.clone(), answered.clone(), called.clone());
+                    async move {
+                        let path = request.uri().path().to_owned();
+                        if *request.method() == Method::GET {
+                            called.try_send(()).ok();
+                            let event = waiting.lock().await.recv().await;
+                            return event.map(|event| invocation(&event)).ok_or("the test is over");
+                        }
+                        let body = request.into_body().collect().await.unwrap().to_bytes();
+                        let how = path.rsplit('/').next().unwrap_or_default().to_owned();
+                        let body = serde_json::from_slice(&body).unwrap();
+                        answered.send((how, body)).await.ok();
+                        Ok(Response::builder().status(202).body(Full::default()).unwrap())
+                    }
+                });
+                let connection =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+                tokio::spawn(async move { connection.await.ok() });
+            }
+        });
+        let process = Command::new(binary)
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", api)
+            .env("AWS_LAMBDA_FUNCTION_NAME", "unload-header")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Function { process, events, answers, ready }
+    }
+
+    /// Sends an event; `response` or `error`, and its body.
+    pub async fn invoke(&mut self, event: Value) -> (String, Value) {
+        self.events.send(event).await.unwrap();
+        self.answers.recv().await.unwrap()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
+    /// Ends it, and returns what it has logged: JSON lines.
+    pub async fn log(mut self) -> Vec<Value> {
+        self.process.start_kill().unwrap();
+        let output = self.process.wait_with_output().await.unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Waits for it to end by itself: whether it succeeded, and its last words.
+    pub async fn end(self) -> (bool, String) {
+        let output = self.process.wait_with_output().await.unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+fn invocation(event: &Value) -> Response<Full<Bytes>> {
+    let deadline = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() + 900_000;
+    Response::builder()
+        .header("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
+        .header("lambda-runtime-deadline-ms", deadline.to_string())
+        .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:unload-header")
+        .body(Full::from(event.to_string()))
+        .unwrap()
+}
