@@ -81,6 +81,22 @@ pub struct S3Error {
     pub request_id: Option<String>,
 }
 
+/// The attributes on a request that makes an object; PutObject and CreateMultipartUpload share no trait.
+macro_rules! carrying {
+    ($request:expr, $attributes:expr) => {
+        $request
+            .set_metadata(Some($attributes.metadata.clone()))
+            .set_content_type($attributes.content_type.clone())
+            .set_content_disposition($attributes.content_disposition.clone())
+            .set_content_encoding($attributes.content_encoding.clone())
+            .set_content_language($attributes.content_language.clone())
+            .set_cache_control($attributes.cache_control.clone())
+            .set_tagging($attributes.tagging.clone())
+            .set_server_side_encryption($attributes.encryption())
+            .set_ssekms_key_id($attributes.kms_key_id.clone())
+    };
+}
+
 impl S3 {
     /// Settings of the client that copying needs; all others come from the environment.
     pub async fn from_env() -> S3 {
@@ -200,17 +216,7 @@ impl S3 {
     /// PutObject; answers with the new object's ETag.
     pub async fn put(&self, target: &Uri, body: Bytes, attributes: &Attributes) -> Result<String, S3Error> {
         let request = self.client.put_object().bucket(&target.bucket).key(&target.key);
-        let request = request
-            .set_metadata(Some(attributes.metadata.clone()))
-            .set_content_type(attributes.content_type.clone())
-            .set_content_disposition(attributes.content_disposition.clone())
-            .set_content_encoding(attributes.content_encoding.clone())
-            .set_content_language(attributes.content_language.clone())
-            .set_cache_control(attributes.cache_control.clone())
-            .set_tagging(attributes.tagging.clone())
-            .set_server_side_encryption(attributes.encryption())
-            .set_ssekms_key_id(attributes.kms_key_id.clone())
-            .body(in_memory(body));
+        let request = carrying!(request, attributes).body(in_memory(body));
         let answer = request.customize().interceptor(self.requests.clone()).send().await;
         let answer = answer.map_err(|error| S3Error::new("PutObject", target, error))?;
         answer.e_tag.ok_or_else(|| S3Error::answered("PutObject", target, "no ETag"))
@@ -219,16 +225,7 @@ impl S3 {
     /// CreateMultipartUpload.
     pub async fn create(&self, target: &Uri, attributes: &Attributes) -> Result<Upload, S3Error> {
         let request = self.client.create_multipart_upload().bucket(&target.bucket).key(&target.key);
-        let request = request
-            .set_metadata(Some(attributes.metadata.clone()))
-            .set_content_type(attributes.content_type.clone())
-            .set_content_disposition(attributes.content_disposition.clone())
-            .set_content_encoding(attributes.content_encoding.clone())
-            .set_content_language(attributes.content_language.clone())
-            .set_cache_control(attributes.cache_control.clone())
-            .set_tagging(attributes.tagging.clone())
-            .set_server_side_encryption(attributes.encryption())
-            .set_ssekms_key_id(attributes.kms_key_id.clone());
+        let request = carrying!(request, attributes);
         let answer = request.customize().interceptor(self.requests.clone()).send().await;
         let answer = answer.map_err(|error| S3Error::new("CreateMultipartUpload", target, error))?;
         let id = answer.upload_id.ok_or_else(|| S3Error::answered("CreateMultipartUpload", target, "no UploadId"))?;

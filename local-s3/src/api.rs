@@ -288,12 +288,10 @@ impl S3 for Api {
         &self,
         request: S3Request<UploadPartCopyInput>,
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        let (bucket, key) = copy_source(&request.headers)?;
         let input = request.input;
-        let CopySource::Bucket { bucket, key, .. } = &input.copy_source else {
-            return Err(s3_error!(InvalidArgument, "the copy source is no bucket and key"));
-        };
         let mut store = self.store();
-        let source = store.found(bucket, key)?;
+        let source = store.found(&bucket, &key)?;
         if input.copy_source_if_match.as_ref().is_some_and(|only| !matches(only, &source.etag)) {
             return Err(failed("x-amz-copy-source-If-Match"));
         }
@@ -400,6 +398,16 @@ impl Upload {
         }
         Ok(content)
     }
+}
+
+/// The header as S3 decodes it, which takes a bare `+` for a space (`awslabs/aws-sdk-rust#1357`).
+fn copy_source(headers: &hyper::HeaderMap) -> S3Result<(String, String)> {
+    let raw = headers.get("x-amz-copy-source").and_then(|source| source.to_str().ok()).unwrap_or_default();
+    let spaced = raw.trim_start_matches('/').replace('+', " ");
+    let path = percent_encoding::percent_decode_str(&spaced).decode_utf8().ok();
+    let split = path.as_deref().and_then(|path| path.split_once('/'));
+    let (bucket, key) = split.ok_or_else(|| s3_error!(InvalidArgument, "the copy source is no bucket and key"))?;
+    Ok((bucket.to_owned(), key.to_owned()))
 }
 
 /// `bytes=first-last` and nothing else, within the source.

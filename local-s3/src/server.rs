@@ -38,6 +38,8 @@ pub struct Request {
     pub key: String,
     /// `bucket/key`, decoded, of UploadPartCopy.
     pub copy_source: Option<String>,
+    /// Of a list.
+    pub prefix: String,
     pub sends_tags: bool,
     /// Bytes of the body that came with it.
     pub bytes: u64,
@@ -216,6 +218,7 @@ impl Request {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             copy_source,
+            prefix: query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).map(decode).unwrap_or_default(),
             sends_tags: parts.headers.contains_key("x-amz-tagging"),
             bytes: header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0),
         }

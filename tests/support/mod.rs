@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod runtime;
+pub mod template;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,0 +1,45 @@
+# make help lists what there is. All but demo and test install what they need into .tools/, pinned.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-servers check build deploy invoke bench
+
+ARCH  ?= arm64
+EVENT ?= put
+export PATH := $(CURDIR)/.tools/tools/bin:$(PATH)
+export SAM_CLI_TELEMETRY = 0
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 21
+
+demo: ## show the function at work, on an S3 in memory; needs Rust only
+	cargo run --quiet --features demo --bin unload-header demo
+
+test: ## unit, property and behaviour tests; needs Rust only
+	cargo test --workspace --all-features
+
+test-servers: ## the behaviour tests on SeaweedFS and ministack; needs Python as well
+	scripts/with-server.sh seaweedfs cargo test --all-features --test behaviour --test bootstrap
+	scripts/with-server.sh ministack cargo test --all-features --test behaviour --test bootstrap
+
+check: ## formatting, lints, documentation, dependencies, the template
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- --deny warnings
+	cargo clippy --bin bootstrap -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --all-features --no-deps
+	scripts/check-dependencies.sh
+	scripts/check-template.sh
+
+build: ## the function for Lambda, ARCH=arm64 or x86_64, in .aws-sam/build
+	scripts/install.sh tools
+	scripts/target.sh $(ARCH)
+	sam build --parameter-overrides Architecture=$(ARCH)
+
+deploy: build ## build and deploy; asks for the parameters the first time
+	sam deploy --guided --parameter-overrides Architecture=$(ARCH)
+
+invoke: ## run the function in a local Lambda emulator on events/EVENT.json (EVENT=put)
+	scripts/install.sh tools
+	scripts/invoke.sh $(EVENT)
+
+bench: ## speed, memory and start of the function on SeaweedFS; ROWS=file for rows of your own
+	cargo build --release --example bare
+	scripts/with-server.sh seaweedfs cargo bench --bench copy

@@ -1,0 +1,146 @@
+//! template.yaml as CloudFormation and IAM would take it: its functions evaluated for given parameters,
+//! and its statements asked whether they allow a call.
+
+use std::collections::BTreeMap;
+
+use serde_yaml_ng::Value;
+
+pub struct Template {
+    root: Value,
+    parameters: BTreeMap<String, String>,
+}
+
+/// A call as IAM sees it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    pub action: String,
+    pub resource: String,
+    /// `s3:prefix`, where the call has one.
+    pub prefix: Option<String>,
+}
+
+/// One action of one statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub action: String,
+    resources: Vec<String>,
+    prefix: Option<String>,
+}
+
+impl Template {
+    /// The template, with its own defaults where a parameter is not given.
+    pub fn with(parameters: &[(&str, &str)]) -> Template {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml")).unwrap();
+        let root: Value = serde_yaml_ng::from_str(&text).unwrap();
+        let mut template = Template { parameters: BTreeMap::from([("AWS::Partition".into(), "aws".into())]), root };
+        for (name, declared) in template.root["Parameters"].as_mapping().unwrap() {
+            let default = declared.get("Default").map(text_of).unwrap_or_default();
+            template.parameters.insert(text_of(name), default);
+        }
+        template.parameters.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        template
+    }
+
+    fn function(&self) -> &Value {
+        &self.root["Resources"]["Function"]["Properties"]
+    }
+
+    /// The function's environment.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let variables = self.function()["Environment"]["Variables"].as_mapping().unwrap();
+        variables.iter().map(|(name, value)| (text_of(name), text_of(&self.evaluated(value)))).collect()
+    }
+
+    /// What its role may do.
+    pub fn grants(&self) -> Vec<Grant> {
+        let statements = self.evaluated(&self.function()["Policies"][0]["Statement"]);
+        let statements = statements.as_sequence().unwrap().iter().filter(|statement| !statement.is_null());
+        statements.flat_map(grants).collect()
+    }
+
+    /// Carries CloudFormation's functions out; AWS::NoValue is null.
+    fn evaluated(&self, value: &Value) -> Value {
+        let all = |values: &[Value]| values.iter().map(|value| self.evaluated(value)).collect::<Vec<_>>();
+        match value {
+            Value::Sequence(values) => Value::Sequence(all(values)),
+            Value::Mapping(fields) => {
+                Value::Mapping(fields.iter().map(|(name, value)| (name.clone(), self.evaluated(value))).collect())
+            }
+            Value::Tagged(tagged) => {
+                let list = || tagged.value.as_sequence().map(Vec::as_slice).unwrap_or_default();
+                match tagged.tag.to_string().as_str() {
+                    "!Ref" if text_of(&tagged.value) == "AWS::NoValue" => Value::Null,
+                    "!Ref" => self.parameters[&text_of(&tagged.value)].clone().into(),
+                    "!Sub" => self.substituted(&tagged.value).into(),
+                    "!Equals" => (text_of(&self.evaluated(&list()[0])) == text_of(&self.evaluated(&list()[1]))).into(),
+                    "!Not" => (!self.evaluated(&list()[0]).as_bool().unwrap()).into(),
+                    "!If" => {
+                        let condition = self.evaluated(&self.root["Conditions"][&text_of(&list()[0])]);
+                        self.evaluated(&list()[if condition.as_bool().unwrap() { 1 } else { 2 }])
+                    }
+                    "!Split" => {
+                        let (by, text) = (text_of(&list()[0]), text_of(&self.evaluated(&list()[1])));
+                        Value::Sequence(text.split(&by).map(Value::from).collect())
+                    }
+                    "!Select" => {
+                        self.evaluated(&list()[1])[usize::try_from(list()[0].as_u64().unwrap()).unwrap()].clone()
+                    }
+                    other => panic!("{other} is not evaluated here"),
+                }
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn substituted(&self, value: &Value) -> String {
+        let (text, own) = match value {
+            Value::Sequence(both) => (text_of(&both[0]), self.evaluated(&both[1])),
+            text => (text_of(text), Value::Null),
+        };
+        let mut all = self.parameters.clone();
+        all.extend(own.as_mapping().into_iter().flatten().map(|(name, value)| (text_of(name), text_of(value))));
+        all.iter().fold(text, |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
+    }
+}
+
+impl Grant {
+    pub fn allows(&self, call: &Call) -> bool {
+        // StringLikeIfExists: a call without the key passes.
+        let prefix = match (&self.prefix, &call.prefix) {
+            (Some(pattern), Some(prefix)) => like(pattern, prefix),
+            _ => true,
+        };
+        self.action == call.action && self.resources.iter().any(|pattern| like(pattern, &call.resource)) && prefix
+    }
+}
+
+fn grants(statement: &Value) -> Vec<Grant> {
+    assert_eq!(statement["Effect"], "Allow");
+    let texts = |value: &Value| match value {
+        Value::Sequence(values) => values.iter().map(text_of).collect(),
+        one => vec![text_of(one)],
+    };
+    let resources = texts(&statement["Resource"]);
+    let condition = &statement["Condition"];
+    let prefix = (!condition.is_null()).then(|| text_of(&condition["StringLikeIfExists"]["s3:prefix"]));
+    let grant = |action| Grant { action, resources: resources.clone(), prefix: prefix.clone() };
+    texts(&statement["Action"]).into_iter().map(grant).collect()
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(bool) => bool.to_string(),
+        other => panic!("no text: {other:?}"),
+    }
+}
+
+/// IAM's wildcards, of which the template has `*` at the end only.
+fn like(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, "")) => text.starts_with(start),
+        Some(_) => panic!("{pattern} has a wildcard in its middle"),
+    }
+}
