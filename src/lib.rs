@@ -22,6 +22,8 @@
 //! * [`uri`]: the address of an object.
 //! * `demo`, with the feature of that name: a bucket to try the sample events on.
 
+#![warn(clippy::expect_used, clippy::unwrap_used)]
+
 pub mod copy;
 #[cfg(feature = "demo")]
 pub mod demo;

@@ -1,5 +1,7 @@
 //! The Lambda function: settings, client, and then one event after the other.
 
+#![warn(clippy::expect_used, clippy::unwrap_used)]
+
 use lambda_runtime::{LambdaEvent, run, service_fn, tracing};
 use serde_json::Value;
 use unload_header::error::Error;

@@ -16,8 +16,12 @@
 //!
 //! # Layout
 //!
-//! * [`content`]: bytes that are shared, cut and joined. * [`store`]: objects and uploads.
-//! * [`api`]: the operations, by AWS's rules. * [`server`]: HTTP, the log of requests, faults.
+//! * [`content`]: bytes that are shared, cut and joined.
+//! * [`store`]: objects and uploads.
+//! * `api`: the operations, by AWS's rules.
+//! * [`server`]: HTTP, the log of requests, faults.
+
+#![warn(clippy::expect_used, clippy::unwrap_used)]
 
 mod api;
 pub mod content;

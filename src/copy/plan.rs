@@ -14,7 +14,7 @@
 //! is enough to lend. It is best to borrow from the left first, since what a source has left behind
 //! nobody else can use, while its head's loss leaves it less to lend to the right.
 //!
-//! [`copied`] goes through the sources from left to right and keeps, for each that may be copied last so
+//! `copied` goes through the sources from left to right and keeps, for each that may be copied last so
 //! far, the cheapest ways there that are not worse in both bytes uploaded and bytes of its head lent.
 //! A source of 5 MiB or more that is *not* copied, with at least 5 MiB to be uploaded on either side of
 //! it, could be copied as it is, and cheaper; so at most one such source is passed over behind a copy and

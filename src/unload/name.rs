@@ -115,7 +115,7 @@ fn with_partitions<'k>(folder: &'k str, name: Name<'k>) -> Vec<Name<'k>> {
 fn partition_root(folder: &str) -> usize {
     let mut root = folder.len();
     for segment in folder.split_inclusive('/').rev() {
-        if !segment.find('=').is_some_and(|at| at > 0) {
+        if segment.find('=').is_none_or(|at| at == 0) {
             break;
         }
         root -= segment.len();

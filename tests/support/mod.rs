@@ -45,7 +45,7 @@ impl World {
     /// For what only the server in the process can show.
     pub async fn in_process() -> World {
         let local = LocalS3::start(0).await.unwrap();
-        World::at(&local.endpoint().to_owned(), Some(local)).await
+        World::at(local.endpoint(), Some(local.clone())).await
     }
 
     async fn at(endpoint: &str, local: Option<LocalS3>) -> World {

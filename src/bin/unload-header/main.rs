@@ -1,6 +1,8 @@
 //! The command line: `unload-header demo` shows the function at work, `unload-header serve` is the
 //! bucket that `make invoke` runs it on.
 
+#![warn(clippy::expect_used, clippy::unwrap_used)]
+
 mod demo;
 
 use std::process::ExitCode;
