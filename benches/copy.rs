@@ -24,7 +24,7 @@ const GIB: u64 = 1 << 30;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let world = World::new().await;
-    world.put("unload/.headers", COLUMNS).await;
+    world.put("unload/allevents_.headers", COLUMNS).await;
     let cycle = match std::env::var("ROWS") {
         Ok(file) => std::fs::read(&file).unwrap_or_else(|error| panic!("{file}: {error}")),
         Err(_) => rows(MIB),

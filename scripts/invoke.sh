@@ -12,7 +12,12 @@ if [ ! -f "$event" ]; then
 fi
 log=$(mktemp)
 jobs=()
-trap 'kill "${jobs[@]}" 2>/dev/null; wait 2>/dev/null; rm -f "$log"' EXIT
+end() {
+    kill "${jobs[@]}" || true
+    wait || true
+    rm -f "$log"
+} 2>/dev/null
+trap end EXIT
 
 cargo build --quiet --bin bootstrap
 if [ -z "${AWS_ENDPOINT_URL_S3:-}" ]; then

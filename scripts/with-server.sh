@@ -9,7 +9,12 @@ shift
 scripts/install.sh servers
 bin=$PWD/.tools/servers/bin
 data=$(mktemp -d)
-trap 'kill -9 "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; rm -rf "$data"' EXIT
+end() {
+    kill -9 "$pid" || true
+    wait "$pid" || true
+    rm -rf "$data"
+} 2>/dev/null
+trap end EXIT
 
 case $server in
 seaweedfs)

@@ -8,7 +8,6 @@ use crate::copy::plan::PlanError;
 use crate::event::EventError;
 use crate::header::columns::ColumnsError;
 use crate::header::encode::EncodeError;
-use crate::header::lookup::Looked;
 use crate::s3::S3Error;
 use crate::settings::SettingError;
 use crate::unload::manifest::ManifestError;
@@ -24,17 +23,15 @@ pub enum Error {
     #[error("{uri} is not there; it was deleted, or is not written yet")]
     Missing { uri: Uri },
     #[error(
-        "S3 answered 403 for {uri}: either the function lacks {permission} on it, or there is no such key and the \
-         function lacks s3:ListBucket on the bucket {}, without which S3 answers 403 instead of 404 ({source})",
-        uri.bucket
+        "S3 answered 403 for {}: either the function lacks s3:GetObject on it, or there is no such key and the \
+         function lacks s3:ListBucket on the bucket {}, without which S3 answers 403 instead of 404 ({_0})",
+        _0.uri, _0.uri.bucket
     )]
-    Forbidden { uri: Uri, permission: &'static str, source: S3Error },
+    Forbidden(S3Error),
     #[error(transparent)]
-    S3(#[from] S3Error),
-    #[error("{uri} has {size} bytes; at most {limit} are read of such an object")]
-    TooLong { uri: Uri, size: u64, limit: u64 },
-    #[error("no columns for {uri}: looked at {}", Looked::list(looked))]
-    NoColumns { uri: Uri, looked: Vec<Looked> },
+    S3(S3Error),
+    #[error("no columns for {uri}: looked at {looked}")]
+    NoColumns { uri: Uri, looked: String },
     #[error("the header list in {place} can't be used: {source}")]
     Columns { place: String, source: ColumnsError },
     #[error("the options in {place} can't be used: {source}")]
@@ -70,8 +67,7 @@ impl Error {
             Error::Setting(_) => "InvalidSetting",
             Error::Event(_) => "InvalidEvent",
             Error::Missing { .. } => "ObjectMissing",
-            Error::Forbidden { .. } => "AccessDenied",
-            Error::TooLong { .. } => "ObjectTooLong",
+            Error::Forbidden(_) => "AccessDenied",
             Error::NoColumns { .. } => "ColumnsNotFound",
             Error::Columns { .. } => "InvalidColumns",
             Error::Options { .. } => "InvalidOptions",
@@ -93,6 +89,16 @@ impl Error {
         match failures.len() {
             0 | 1 => failures.pop(),
             _ => Some(Error::Several { total, failures }),
+        }
+    }
+}
+
+impl From<S3Error> for Error {
+    /// A 403 to a read may be a 404 in disguise.
+    fn from(error: S3Error) -> Error {
+        match (error.operation, error.status) {
+            ("HeadObject" | "GetObject", Some(403)) => Error::Forbidden(error),
+            _ => Error::S3(error),
         }
     }
 }

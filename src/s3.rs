@@ -22,7 +22,6 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncry
 use bytes::{Bytes, BytesMut};
 
 use crate::copy::range::ByteRange;
-use crate::error::Error;
 use crate::uri::Uri;
 
 const ATTEMPTS: u32 = 6;
@@ -130,7 +129,7 @@ impl S3 {
     }
 
     /// HeadObject; `None` where there is none.
-    pub async fn head(&self, uri: &Uri) -> Result<Option<Object>, Error> {
+    pub async fn head(&self, uri: &Uri) -> Result<Option<Object>, S3Error> {
         let request = self.client.head_object().bucket(&uri.bucket).key(&uri.key);
         let head = match request.customize().interceptor(self.requests.clone()).send().await {
             Ok(head) => head,
@@ -149,13 +148,13 @@ impl S3 {
         };
         let size = head.content_length.and_then(|size| u64::try_from(size).ok());
         let (Some(size), Some(etag)) = (size, head.e_tag) else {
-            return Err(S3Error::answered("HeadObject", uri, "no Content-Length or ETag").into());
+            return Err(S3Error::answered("HeadObject", uri, "no Content-Length or ETag"));
         };
         Ok(Some(Object { uri: uri.clone(), size, etag, attributes, tagged }))
     }
 
     /// GetObject of a whole small object; `None` where there is none, an error where it is over `limit` bytes.
-    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<Bytes>, Error> {
+    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<Bytes>, S3Error> {
         let request = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
         let object = match request.customize().interceptor(self.requests.clone()).send().await {
             Ok(object) => object,
@@ -163,7 +162,7 @@ impl S3 {
         };
         let size = object.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX);
         if size > limit {
-            return Err(Error::TooLong { uri: uri.clone(), size, limit });
+            return Err(S3Error::too_long(uri, size, limit));
         }
         Ok(Some(read("GetObject", uri, object.body, size).await?.freeze()))
     }
@@ -317,12 +316,11 @@ async fn read(operation: &'static str, uri: &Uri, mut body: ByteStream, length: 
     }
 }
 
-/// A 404 is an answer; a 403 may be one in disguise.
-fn absent<T>(error: S3Error) -> Result<Option<T>, Error> {
+/// That a key is not there is an answer.
+fn absent<T>(error: S3Error) -> Result<Option<T>, S3Error> {
     match error.status {
         Some(404) => Ok(None),
-        Some(403) => Err(Error::Forbidden { uri: error.uri.clone(), permission: "s3:GetObject", source: error }),
-        _ => Err(error.into()),
+        _ => Err(error),
     }
 }
 
@@ -346,6 +344,12 @@ impl S3Error {
     fn answered(operation: &'static str, uri: &Uri, what: &str) -> S3Error {
         let message = format!("the server answered with {what}");
         S3Error { operation, uri: uri.clone(), part: None, status: None, code: None, message, request_id: None }
+    }
+
+    fn too_long(uri: &Uri, size: u64, limit: u64) -> S3Error {
+        let message = format!("it has {size} bytes, and at most {limit} are read of such an object");
+        let code = Some("ObjectTooLong".to_owned());
+        S3Error { operation: "GetObject", uri: uri.clone(), part: None, status: None, code, message, request_id: None }
     }
 
     fn of_part(self, number: i32) -> S3Error {

@@ -241,7 +241,10 @@ async fn sidecars_that_are_wrong_say_how() {
     }
     world.put("unload/q_.headers", vec![b'a'; MIB + 1]).await;
     let error = world.error(&[], &["unload/q_000"]).await;
-    assert!(error.contains("unload/q_.headers has 1048577 bytes; at most 1048576"), "{error}");
+    assert!(
+        error.contains("unload/q_.headers failed: S3.ObjectTooLong, it has 1048577 bytes, and at most 1048576"),
+        "{error}"
+    );
     assert_eq!(world.get("final/q_000").await, None);
 }
 

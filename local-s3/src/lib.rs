@@ -18,13 +18,14 @@
 //!
 //! * [`content`]: bytes that are shared, cut and joined.
 //! * [`store`]: objects and uploads.
-//! * `api`: the operations, by AWS's rules.
+//! * `api`: the operations; `rules`: what AWS refuses, and how.
 //! * [`server`]: HTTP, the log of requests, faults.
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
 mod api;
 pub mod content;
+mod rules;
 pub mod server;
 pub mod store;
 

@@ -1,7 +1,5 @@
 //! Where the columns of a data object are written down: its metadata, a sidecar, the verbose manifest.
 
-use std::fmt;
-
 use super::columns::{self, Columns, ColumnsError};
 use crate::error::Error;
 use crate::receipt::ColumnsFrom;
@@ -18,25 +16,6 @@ pub struct Found {
     pub place: String,
 }
 
-/// A place that was looked at in vain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looked {
-    place: String,
-    found: &'static str,
-}
-
-impl Looked {
-    pub fn list(looked: &[Looked]) -> String {
-        looked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl fmt::Display for Looked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.place, self.found)
-    }
-}
-
 /// Finds the columns of `object`; the first place that has any wins. `names` are the readings of its
 /// key, and only places that begin with `prefix`, UNLOAD_PREFIX, are looked at: the function may read
 /// no others.
@@ -50,7 +29,7 @@ pub async fn columns(s3: &S3, object: &Object, names: &[Name<'_>], prefix: &str)
                 "the metadata x-amz-meta-headers".into(),
             );
         }
-        None => looked.push(Looked { place: "the metadata x-amz-meta-headers".into(), found: "not set" }),
+        None => looked.push("the metadata x-amz-meta-headers (not set)".to_owned()),
     }
 
     let own = format!("{}{}", object.uri.key, crate::unload::name::SIDECAR);
@@ -58,7 +37,7 @@ pub async fn columns(s3: &S3, object: &Object, names: &[Name<'_>], prefix: &str)
     for uri in distinct(places, &object.uri, prefix) {
         match s3.get_small(&uri, columns::MAX_BYTES).await? {
             Some(bytes) => return found(Columns::parse(&bytes), ColumnsFrom::Sidecar, format!("the sidecar {uri}")),
-            None => looked.push(Looked { place: uri.to_string(), found: "no such key" }),
+            None => looked.push(format!("{uri} (no such key)")),
         }
     }
 
@@ -70,9 +49,9 @@ pub async fn columns(s3: &S3, object: &Object, names: &[Name<'_>], prefix: &str)
                 Err(useless) => useless,
             },
         };
-        looked.push(Looked { place: uri.to_string(), found: useless });
+        looked.push(format!("{uri} ({useless})"));
     }
-    Err(Error::NoColumns { uri: object.uri.clone(), looked })
+    Err(Error::NoColumns { uri: object.uri.clone(), looked: looked.join(", ") })
 }
 
 /// The columns that a manifest has for an object, or why it has none: one that stood there before a

@@ -101,10 +101,10 @@ pub fn parse(sql: &str) -> Result<Given, OptionsError> {
         let mut name = token.to_string();
         if token.is("FORMAT") {
             rest.skip("AS");
-            name = rest.next().map_or_else(String::new, ToString::to_string);
-            if !["CSV", "PARQUET", "JSON"].iter().any(|format| name.eq_ignore_ascii_case(format)) {
-                return Err(value("FORMAT", "CSV, PARQUET or JSON", Some(&name)));
-            }
+            let format = rest.next();
+            let known = |format: &&Token| ["CSV", "PARQUET", "JSON"].iter().any(|known| format.is(known));
+            let known = format.filter(known).ok_or_else(|| value("FORMAT", "CSV, PARQUET or JSON", format))?;
+            name = known.to_string();
         } else if token.is("WITH") {
             continue;
         }
@@ -260,12 +260,14 @@ impl<'t> Tokens<'t> {
         self.skip("AS");
         let next = self.next();
         let text = next.map(|token| token.to_string().to_ascii_uppercase()).unwrap_or_default();
-        let number = text.trim_end_matches(|c: char| c.is_alphabetic());
-        let giga = text.ends_with("GB") || self.skip("GB");
-        if !giga {
-            self.skip("MB");
-        }
-        let unit = if giga { 1024.0 } else { 1.0 };
+        let (number, glued) = text.split_at(text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len()));
+        let unit = match glued {
+            "GB" => 1024.0,
+            "" if self.skip("GB") => 1024.0,
+            "" | "MB" => 1.0,
+            _ => f64::NAN,
+        };
+        self.skip("MB");
         match number.parse::<f64>() {
             Ok(number) if allowed.contains(&(number * unit)) => Ok(()),
             _ => Err(value(&option.to_string(), expected, next)),
@@ -283,7 +285,7 @@ fn delimiter(text: &str) -> Option<u8> {
     let byte = match text.as_bytes() {
         [byte] => *byte,
         [b'\\', b't'] => b'\t',
-        [b'\\', octal @ ..] if octal.len() == 3 => u8::from_str_radix(&text[1..], 8).ok()?,
+        [b'\\', b'0'..=b'7', b'0'..=b'7', b'0'..=b'7'] => u8::from_str_radix(&text[1..], 8).ok()?,
         _ => return None,
     };
     (byte.is_ascii() && !matches!(byte, 0 | b'\n' | b'\r')).then_some(byte)

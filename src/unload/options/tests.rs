@@ -99,6 +99,8 @@ fn errors_show_what_stands_there() {
     assert_eq!(error("NULL AS 'x"), "a quote is opened and not closed: 'x");
     assert_eq!(error("MAXFILESIZE 7 GB"), "MAXFILESIZE needs 5 MB to 6.2 GB, but \"7\" stands there");
     assert_eq!(error("MAXFILESIZE 1"), "MAXFILESIZE needs 5 MB to 6.2 GB, but \"1\" stands there");
+    assert_eq!(error("MAXFILESIZE 100KB"), "MAXFILESIZE needs 5 MB to 6.2 GB, but \"100KB\" stands there");
+    assert_eq!(error("FORMAT"), "FORMAT needs CSV, PARQUET or JSON, but nothing stands there");
     for spec in ["", "a", "a:0", "a:x", ":3", "a:1,,b:2"] {
         let sql = format!("FIXEDWIDTH '{spec}'");
         assert!(matches!(Options::parse(&sql), Err(OptionsError::Value { .. })), "{sql}");

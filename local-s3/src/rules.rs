@@ -1,0 +1,173 @@
+//! AWS's rules as functions: what is refused, and with which of S3's codes.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use crc_fast::CrcAlgorithm;
+use futures_util::TryStreamExt;
+use hyper::HeaderMap;
+use s3s::dto::{CompletedPart, ETag, ETagCondition, StreamingBlob};
+use s3s::{S3ErrorCode, S3Result, s3_error};
+
+use crate::content::Content;
+use crate::store::{Checksum, Headers, Object, Part, Store, Upload};
+
+const MIN_PART: u64 = 5 << 20;
+const MAX_PART: u64 = 5 << 30;
+const MAX_PARTS: i32 = 10_000;
+/// Of user metadata, names and values together.
+const MAX_METADATA: usize = 2 << 10;
+
+/// CRCs that were sent along, by their algorithm.
+pub type Sent = Vec<(CrcAlgorithm, String)>;
+
+impl Store {
+    /// An object, or the answer that S3 gives where there is none.
+    pub fn found(&self, bucket: &str, key: &str) -> S3Result<&Object> {
+        self.object(bucket, key).ok_or_else(|| match self.deny_list {
+            true => s3_error!(AccessDenied, "Access Denied"),
+            false => s3_error!(NoSuchKey, "The specified key does not exist."),
+        })
+    }
+
+    pub fn upload(&mut self, id: &str) -> S3Result<&mut Upload> {
+        let missing = || s3_error!(NoSuchUpload, "The specified upload does not exist.");
+        self.uploads.get_mut(id).ok_or_else(missing)
+    }
+
+    /// If-None-Match and If-Match on a write.
+    pub fn allow(
+        &self,
+        bucket: &str,
+        key: &str,
+        none: Option<&ETagCondition>,
+        only: Option<&ETagCondition>,
+    ) -> S3Result<()> {
+        let there = self.object(bucket, key);
+        match (none, only) {
+            (Some(_), Some(_)) => Err(s3_error!(NotImplemented, "If-Match and If-None-Match can't be used together")),
+            (Some(_), None) if there.is_some() => Err(failed("If-None-Match")),
+            (None, Some(only)) => match there {
+                None => Err(s3_error!(NoSuchKey, "The specified key does not exist.")),
+                Some(object) if matches(only, &object.etag) => Ok(()),
+                Some(_) => Err(failed("If-Match")),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Upload {
+    /// A part that arrived; one with the same number is replaced.
+    pub fn take(&mut self, number: i32, content: Content) -> S3Result<String> {
+        if !(1..=MAX_PARTS).contains(&number) {
+            return Err(s3_error!(
+                InvalidArgument,
+                "Part number must be an integer between 1 and {MAX_PARTS}, inclusive"
+            ));
+        }
+        if content.length() > MAX_PART {
+            return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
+        }
+        let etag = content.etag();
+        self.parts.insert(number, Part { content, etag: etag.clone(), modified: SystemTime::now() });
+        Ok(etag)
+    }
+
+    /// The parts that Complete lists, one behind the other.
+    pub fn joined(&self, listed: &[CompletedPart]) -> S3Result<Content> {
+        if listed.is_empty() {
+            return Err(s3_error!(MalformedXML, "You must specify at least one part"));
+        }
+        if !listed.is_sorted_by(|one, next| one.part_number < next.part_number) {
+            return Err(s3_error!(InvalidPartOrder, "The list of parts was not in ascending order."));
+        }
+        let mut content = Content::default();
+        for (index, part) in listed.iter().enumerate() {
+            let number = part.part_number.unwrap_or_default();
+            let etag = part.e_tag.as_ref().map(ETag::value);
+            let stored = self.parts.get(&number).filter(|stored| etag == Some(&stored.etag));
+            let stored = stored
+                .ok_or_else(|| s3_error!(InvalidPart, "part {number} could not be found, or its ETag is another"))?;
+            let size = stored.content.length();
+            if size < MIN_PART && index + 1 < listed.len() {
+                return Err(s3_error!(EntityTooSmall, "part {number} has {size} bytes; MinSizeAllowed is {MIN_PART}"));
+            }
+            content.append(&stored.content);
+        }
+        Ok(content)
+    }
+}
+
+/// The header as S3 decodes it, which takes a bare `+` for a space (`awslabs/aws-sdk-rust#1357`).
+pub fn copy_source(headers: &HeaderMap) -> S3Result<(String, String)> {
+    let raw = headers.get("x-amz-copy-source").and_then(|source| source.to_str().ok()).unwrap_or_default();
+    let spaced = raw.trim_start_matches('/').replace('+', " ");
+    let path = percent_encoding::percent_decode_str(&spaced).decode_utf8().ok();
+    let split = path.as_deref().and_then(|path| path.split_once('/'));
+    let (bucket, key) = split.ok_or_else(|| s3_error!(InvalidArgument, "the copy source is no bucket and key"))?;
+    Ok((bucket.to_owned(), key.to_owned()))
+}
+
+/// `bytes=first-last` and nothing else, within the source.
+pub fn copy_range(range: &str, length: u64) -> S3Result<(u64, u64)> {
+    let form = || s3_error!(InvalidArgument, "The x-amz-copy-source-range value must be of the form bytes=first-last");
+    let (first, last) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).ok_or_else(form)?;
+    let (first, last): (u64, u64) = (first.parse().map_err(|_| form())?, last.parse().map_err(|_| form())?);
+    if first >= length {
+        return Err(s3_error!(
+            InvalidRequest,
+            "The specified copy range is invalid for the source object size: {length}"
+        ));
+    }
+    if last >= length || first > last {
+        return Err(s3_error!(InvalidArgument, "Range specified is not valid for source object of size: {length}"));
+    }
+    Ok((first, last + 1))
+}
+
+pub fn matches(condition: &ETagCondition, etag: &str) -> bool {
+    condition.is_any() || condition.as_etag().is_some_and(|it| it.value() == etag)
+}
+
+pub fn failed(condition: &'static str) -> s3s::S3Error {
+    s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold: {condition}")
+}
+
+pub async fn received(body: Option<StreamingBlob>) -> S3Result<Content> {
+    let Some(body) = body else { return Ok(Content::default()) };
+    let pieces: Vec<Bytes> = body.try_collect().await.map_err(|_| s3_error!(IncompleteBody, "the body broke off"))?;
+    Ok(pieces.concat().into())
+}
+
+/// The checksum to keep: what was sent is held against the content.
+pub fn verified(sent: &Sent, algorithm: Option<CrcAlgorithm>, content: &Content) -> S3Result<Checksum> {
+    for (of, value) in sent {
+        if algorithm.is_some_and(|algorithm| algorithm != *of) {
+            return Err(s3_error!(InvalidRequest, "Checksum Type mismatch occurred"));
+        }
+        if base64(*of, content.crc(*of)) != *value {
+            return Err(s3_error!(BadDigest, "The checksum you specified did not match the calculated checksum."));
+        }
+    }
+    let algorithm = sent.first().map(|(of, _)| *of).or(algorithm).unwrap_or(CrcAlgorithm::Crc64Nvme);
+    Ok(Checksum::of(algorithm, content))
+}
+
+pub fn base64(algorithm: CrcAlgorithm, value: u64) -> String {
+    use base64::Engine;
+    let bytes = value.to_be_bytes();
+    let width = if algorithm == CrcAlgorithm::Crc64Nvme { 8 } else { 4 };
+    base64::engine::general_purpose::STANDARD.encode(&bytes[8 - width..])
+}
+
+pub fn allowed(headers: Headers) -> S3Result<Headers> {
+    let size: usize = headers.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    match size > MAX_METADATA {
+        true => Err(s3s::S3Error::with_message(
+            S3ErrorCode::Custom("MetadataTooLarge".into()),
+            "Your metadata headers exceed the maximum allowed metadata size",
+        )),
+        false => Ok(headers),
+    }
+}
