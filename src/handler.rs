@@ -1,5 +1,7 @@
 //! The way through, end to end: payload, objects created, the role of each, jobs, receipts.
 
+use std::collections::HashSet;
+
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
@@ -40,6 +42,7 @@ impl Handler {
     /// tries it again.
     pub async fn handle(&self, payload: &Value) -> Result<Answer, Error> {
         let (mut jobs, mut receipts, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
         for notice in event::parse(payload)? {
             let tasks = match notice {
                 Ok(Notice::Created(uri)) => self.tasks(&uri).await,
@@ -52,8 +55,7 @@ impl Handler {
                 Err(error) => failures.push(error),
                 Ok(tasks) => tasks.into_iter().for_each(|task| match task {
                     Task::Idle(receipt) => receipts.push(receipt),
-                    Task::Job(uri) if jobs.contains(&uri) => (),
-                    Task::Job(uri) => jobs.push(uri),
+                    Task::Job(uri) => jobs.extend(seen.insert(uri.clone()).then_some(uri)),
                 }),
             }
         }
@@ -110,6 +112,8 @@ impl Handler {
         let manifest = Manifest::parse(&json).map_err(|source| Error::Manifest { uri: uri.clone(), source })?;
         if manifest.columns.is_none() {
             return Ok(vec![skipped(uri, "a manifest without column names; it is not VERBOSE")]);
+        } else if manifest.entries.is_empty() {
+            return Ok(vec![skipped(uri, "a manifest that lists no objects")]);
         }
         let unload = uri.key.strip_suffix("manifest").unwrap_or(&uri.key);
         for unload in [Some(unload), unload.strip_suffix('/')].into_iter().flatten() {

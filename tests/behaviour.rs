@@ -211,6 +211,9 @@ async fn a_plain_manifest_is_skipped_and_a_foreign_one_refused() {
     world.put("unload/q_manifest", r#"{"entries":[{"url":"s3://b/k"}],"schema":{"elements":[{"name":"id"}]}}"#).await;
     let error = world.error(&[], &["unload/q_manifest"]).await;
     assert!(error.contains("lists s3://b/k, which is not below UNLOAD_PREFIX=\"unload/\""), "{error}");
+    world.put("unload/q_manifest", r#"{"entries":[],"schema":{"elements":[{"name":"id"}]}}"#).await;
+    let receipt = world.receipt(&[], "unload/q_manifest").await;
+    assert_eq!(receipt.reason.as_deref(), Some("a manifest that lists no objects"));
     world.put("unload/q_manifest", "no JSON").await;
     assert!(world.error(&[], &["unload/q_manifest"]).await.contains("is not the JSON of a manifest"));
 }
