@@ -94,10 +94,10 @@ impl Error {
 }
 
 impl From<S3Error> for Error {
-    /// A 403 to a read may be a 404 in disguise.
+    /// A 403 to a read may be a 404 in disguise; the answer to a HEAD has no code.
     fn from(error: S3Error) -> Error {
-        match (error.operation, error.status) {
-            ("HeadObject" | "GetObject", Some(403)) => Error::Forbidden(error),
+        match (error.operation, error.status, error.code.as_deref()) {
+            ("HeadObject" | "GetObject", Some(403), None | Some("AccessDenied")) => Error::Forbidden(error),
             _ => Error::S3(error),
         }
     }

@@ -17,6 +17,7 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
 use bytes::{Bytes, BytesMut};
@@ -26,6 +27,8 @@ use crate::uri::Uri;
 
 const ATTEMPTS: u32 = 6;
 const ATTEMPT: Duration = Duration::from_secs(60);
+/// S3 may take minutes to put many parts together (AWS, S3 API reference, CompleteMultipartUpload).
+const COMPLETION: Duration = Duration::from_secs(600);
 /// A tenth of the speed that copies were measured at; a slower one is stuck.
 const SLOWEST_COPY: u64 = 8 << 20;
 
@@ -155,34 +158,44 @@ impl S3 {
 
     /// GetObject of a whole small object; `None` where there is none, an error where it is over `limit` bytes.
     pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<Bytes>, S3Error> {
-        let request = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
-        let object = match request.customize().interceptor(self.requests.clone()).send().await {
-            Ok(object) => object,
-            Err(error) => return absent(S3Error::new("GetObject", uri, error)),
-        };
-        let size = object.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX);
-        if size > limit {
-            return Err(S3Error::too_long(uri, size, limit));
+        match self.get(uri, limit, |request| request).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) => absent(error),
         }
-        Ok(Some(read("GetObject", uri, object.body, size).await?.freeze()))
     }
 
     /// GetObject of a range, of just the version that has this ETag.
     pub async fn get_range(&self, object: &Object, range: ByteRange) -> Result<Bytes, S3Error> {
-        let uri = &object.uri;
-        for attempt in 1.. {
-            let request = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
-            let request = request.if_match(&object.etag).range(range.to_string());
+        let pinned = |request: GetObjectFluentBuilder| request.if_match(&object.etag).range(range.to_string());
+        let bytes = self.get(&object.uri, range.length(), pinned).await?;
+        match bytes.len() as u64 == range.length() {
+            true => Ok(bytes),
+            false => Err(S3Error::answered("GetObject", &object.uri, &format!("{} bytes for {range}", bytes.len()))),
+        }
+    }
+
+    /// GetObject of at most `limit` bytes. The SDK tries again only what fails before the body.
+    async fn get(
+        &self,
+        uri: &Uri,
+        limit: u64,
+        with: impl Fn(GetObjectFluentBuilder) -> GetObjectFluentBuilder,
+    ) -> Result<Bytes, S3Error> {
+        let mut attempt = 1;
+        loop {
+            let request = with(self.client.get_object().bucket(&uri.bucket).key(&uri.key));
             let answer = request.customize().interceptor(self.requests.clone()).send().await;
             let answer = answer.map_err(|error| S3Error::new("GetObject", uri, error))?;
-            match read("GetObject", uri, answer.body, range.length()).await {
-                // The SDK tries again only what fails before the body.
-                Err(_) if attempt < ATTEMPTS => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
-                Err(error) => return Err(error),
-                Ok(bytes) => return Ok(bytes.freeze()),
+            let size = answer.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX);
+            if size > limit {
+                return Err(S3Error::too_long(uri, size, limit));
             }
+            match read(uri, answer.body, size).await {
+                Err(_) if attempt < ATTEMPTS => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
+                result => return result,
+            }
+            attempt += 1;
         }
-        Err(S3Error::answered("GetObject", uri, "no body"))
     }
 
     /// GetObjectTagging, in the form in which CreateMultipartUpload takes it.
@@ -252,8 +265,7 @@ impl S3 {
         range: ByteRange,
     ) -> Result<CompletedPart, S3Error> {
         let Upload { target, id } = upload;
-        let patience = ATTEMPT + Duration::from_secs(range.length() / SLOWEST_COPY);
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(patience).build();
+        let slowest = Duration::from_secs(range.length() / SLOWEST_COPY);
         let part = (range.length() < source.size).then(|| range.to_string());
         let request = self.client.upload_part_copy().bucket(&target.bucket).key(&target.key).upload_id(id);
         let request = request
@@ -263,7 +275,7 @@ impl S3 {
             .set_copy_source_range(part)
             .customize()
             .interceptor(self.requests.clone())
-            .config_override(Builder::default().timeout_config(timeouts));
+            .config_override(patience(ATTEMPT + slowest));
         let error = |error: S3Error| error.of_part(number);
         let answer = request.send().await.map_err(|failure| error(S3Error::new("UploadPartCopy", target, failure)))?;
         let etag = answer.copy_part_result.and_then(|result| result.e_tag);
@@ -277,7 +289,8 @@ impl S3 {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.client.complete_multipart_upload().bucket(&target.bucket).key(&target.key).upload_id(id);
         let request = request.multipart_upload(parts).mpu_object_size(i64::try_from(size).unwrap_or(i64::MAX));
-        let answer = request.customize().interceptor(self.requests.clone()).send().await;
+        let request = request.customize().interceptor(self.requests.clone()).config_override(patience(COMPLETION));
+        let answer = request.send().await;
         let answer = answer.map_err(|error| S3Error::new("CompleteMultipartUpload", target, error))?;
         answer.e_tag.ok_or_else(|| S3Error::answered("CompleteMultipartUpload", target, "no ETag"))
     }
@@ -297,23 +310,25 @@ impl Attributes {
     }
 }
 
+/// How long one try may take, for an operation that takes longer than others.
+fn patience(attempt: Duration) -> Builder {
+    Builder::default().timeout_config(TimeoutConfig::builder().operation_attempt_timeout(attempt).build())
+}
+
 /// A body that is sent as it is: one that streams goes out in signed chunks, which several servers
 /// refuse or store wrongly.
 fn in_memory(body: Bytes) -> ByteStream {
     ByteStream::new(SdkBody::from(body))
 }
 
-/// Reads a body of a known length.
-async fn read(operation: &'static str, uri: &Uri, mut body: ByteStream, length: u64) -> Result<BytesMut, S3Error> {
-    let cut = |what: &dyn fmt::Display| S3Error::answered(operation, uri, &format!("a body that broke off: {what}"));
+/// Reads a body of a known length; that it is the length sees HTTP to.
+async fn read(uri: &Uri, mut body: ByteStream, length: u64) -> Result<Bytes, S3Error> {
+    let cut = |what: &dyn fmt::Display| S3Error::answered("GetObject", uri, &format!("a body that broke off: {what}"));
     let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
     while let Some(chunk) = tokio::time::timeout(ATTEMPT, body.next()).await.map_err(|late| cut(&late))? {
         bytes.extend_from_slice(&chunk.map_err(|error| cut(&DisplayErrorContext(error)))?);
     }
-    match bytes.len() as u64 == length {
-        true => Ok(bytes),
-        false => Err(cut(&format!("{} of {length} bytes", bytes.len()))),
-    }
+    Ok(bytes.freeze())
 }
 
 /// That a key is not there is an answer.

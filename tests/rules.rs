@@ -93,16 +93,36 @@ async fn a_403_in_place_of_a_404_names_the_permission() {
     assert!(message.contains(&format!("{KEY}.headers")) && message.contains("lacks s3:ListBucket"), "{message}");
 }
 
+/// A server that answers a range with less than that.
+#[tokio::test]
+async fn a_range_that_comes_short_is_an_error() {
+    let world = world(100).await;
+    world.local().fail("GetObject", 3, Fault::HalfAnswer);
+    let error = world.run(&[], &[KEY]).await.unwrap_err().to_string();
+    assert!(error.contains("the server answered with 50 bytes for bytes=0-99"), "{error}");
+    assert!(world.local().get(&world.bucket, FINAL).is_none());
+}
+
+/// A 403 that has another reason keeps its code.
+#[tokio::test]
+async fn an_archived_source_is_told_apart_from_a_forbidden_one() {
+    let world = world(100).await;
+    world.local().fail("GetObject", 3, Fault::Error(403, "InvalidObjectState"));
+    assert_eq!(world.run(&[], &[KEY]).await.unwrap_err().kind(), "S3.InvalidObjectState");
+}
+
 /// An UNLOAD with ALLOWOVERWRITE in the middle of a run: nothing of the two is mixed.
 #[tokio::test]
 async fn a_source_that_changes_meanwhile_is_never_mixed() {
-    for operation in ["GetObject", "UploadPartCopy"] {
-        let world = world(100 * MIB as u64).await;
+    // The rows of a small source are read, by the third GetObject; those of a large one are copied as well.
+    for (size, operation, nth) in
+        [(100, "GetObject", 3), (100 * MIB as u64, "GetObject", 3), (100 * MIB as u64, "UploadPartCopy", 2)]
+    {
+        let world = world(size).await;
         let bucket = world.bucket.clone();
         let overwrite = move |store: &mut local_s3::store::Store| {
-            store.put(&bucket, KEY, Object::new(Content::repeat("other rows\n".repeat(1_000), 100 * MIB as u64)));
+            store.put(&bucket, KEY, Object::new(Content::repeat("other rows\n".repeat(1_000), size)));
         };
-        let nth = if operation == "GetObject" { 3 } else { 2 };
         world.local().fail(operation, nth, Fault::Meanwhile(Box::new(overwrite)));
         let error = world.run(&[], &[KEY]).await.unwrap_err();
         assert_eq!(error.kind(), "S3.PreconditionFailed", "{operation}: {error}");
@@ -124,9 +144,10 @@ async fn a_passing_fault_is_survived() {
         || Fault::Reset,
         || Fault::CutAnswer,
     ];
-    // The third GetObject is that of the rows.
+    // The second GetObject is that of the sidecar, the third that of the rows.
     let operations = [
         ("HeadObject", 1),
+        ("GetObject", 2),
         ("GetObject", 3),
         ("CreateMultipartUpload", 1),
         ("UploadPart", 1),
@@ -148,7 +169,7 @@ async fn a_passing_fault_is_survived() {
         assert_eq!(world.local().faults_left(), 0, "{operation}");
         assert!(world.local().uploads().is_empty());
     });
-    assert_eq!(survived.buffer_unordered(8).count().await, 23);
+    assert_eq!(survived.buffer_unordered(8).count().await, 27);
 }
 
 /// What S3 refuses for good fails the call, says which part of which object, and leaves nothing.

@@ -8,7 +8,7 @@ use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::CONTENT_LENGTH;
-use hyper::http::{Response, request};
+use hyper::http::{Response, request, response};
 use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -57,6 +57,8 @@ pub enum Fault {
     LostAnswer,
     /// Half of the answer's body, then the connection breaks.
     CutAnswer,
+    /// Half of the answer's body, as if it were all of it.
+    HalfAnswer,
     /// The answer takes this long to begin.
     Slow(Duration),
     /// Something else happens first; then the request is answered as always.
@@ -164,7 +166,17 @@ impl LocalS3 {
             }
             Some(Fault::Reset) => Err(broken()),
             Some(Fault::LostAnswer) => service.call(request).await.and(Err(broken())),
-            Some(Fault::CutAnswer) => Ok(cut(service.call(request).await?).await),
+            Some(Fault::CutAnswer) => {
+                let (mut parts, half, length) = half(service.call(request).await?).await;
+                parts.headers.insert(CONTENT_LENGTH, length.into());
+                let frames: [io::Result<_>; 2] = [Ok(Frame::data(half)), Err(io::ErrorKind::ConnectionReset.into())];
+                Ok(Response::from_parts(parts, Body::http_body_unsync(StreamBody::new(stream::iter(frames)))))
+            }
+            Some(Fault::HalfAnswer) => {
+                let (mut parts, half, _) = half(service.call(request).await?).await;
+                parts.headers.insert(CONTENT_LENGTH, half.len().into());
+                Ok(Response::from_parts(parts, Body::from(half)))
+            }
             Some(Fault::Slow(time)) => {
                 tokio::time::sleep(time).await;
                 service.call(request).await
@@ -248,11 +260,9 @@ fn broken() -> HttpError {
     HttpError::new(Box::new(io::Error::from(io::ErrorKind::ConnectionReset)))
 }
 
-async fn cut(response: Response<Body>) -> Response<Body> {
-    let (mut parts, body) = response.into_parts();
+/// An answer's first half, and the length of the whole.
+async fn half(response: Response<Body>) -> (response::Parts, Bytes, usize) {
+    let (parts, body) = response.into_parts();
     let whole = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    parts.headers.insert(CONTENT_LENGTH, whole.len().into());
-    let half: Result<_, io::Error> = Ok(Frame::data(whole.slice(..whole.len() / 2)));
-    let end: Result<Frame<Bytes>, _> = Err(io::Error::from(io::ErrorKind::ConnectionReset));
-    Response::from_parts(parts, Body::http_body_unsync(StreamBody::new(stream::iter([half, end]))))
+    (parts, whole.slice(..whole.len() / 2), whole.len())
 }
