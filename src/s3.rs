@@ -100,11 +100,12 @@ macro_rules! carrying {
 }
 
 impl S3 {
-    /// Settings of the client that copying needs; all others come from the environment.
+    /// A client with region, credentials and endpoint from the environment.
     pub async fn from_env() -> S3 {
         S3::new(&aws_config::load_defaults(BehaviorVersion::latest()).await)
     }
 
+    /// A client with the retries, time-outs and checksums that copying needs.
     pub fn new(config: &SdkConfig) -> S3 {
         let requests = Requests::default();
         let timeouts =
