@@ -1,5 +1,7 @@
 //! One function for each S3 operation, with the errors and the counting that all of them share.
 
+mod error;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -15,13 +17,13 @@ use aws_sdk_s3::config::{
     Builder, ConfigBag, Intercept, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
     StalledStreamProtectionConfig,
 };
-use aws_sdk_s3::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::operation::RequestId;
+use aws_sdk_s3::error::{BoxError, DisplayErrorContext};
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
 use bytes::{Bytes, BytesMut};
 
+pub use self::error::S3Error;
 use crate::copy::range::ByteRange;
 use crate::uri::Uri;
 
@@ -69,18 +71,6 @@ pub struct Attributes {
 pub struct Upload {
     pub target: Uri,
     pub id: String,
-}
-
-/// An operation that S3 refused, or that did not reach it.
-#[derive(Debug)]
-pub struct S3Error {
-    pub operation: &'static str,
-    pub uri: Uri,
-    pub part: Option<usize>,
-    pub status: Option<u16>,
-    pub code: Option<String>,
-    pub message: String,
-    pub request_id: Option<String>,
 }
 
 /// The attributes on a request that makes an object; PutObject and CreateMultipartUpload share no trait.
@@ -339,67 +329,6 @@ fn absent<T>(error: S3Error) -> Result<Option<T>, S3Error> {
         _ => Err(error),
     }
 }
-
-impl S3Error {
-    fn new<E>(operation: &'static str, uri: &Uri, error: SdkError<E>) -> S3Error
-    where
-        E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
-    {
-        let status = error.raw_response().map(|response| response.status().as_u16());
-        let code = error.code().map(str::to_owned);
-        let request_id = error.request_id().map(str::to_owned);
-        let message = match error.message() {
-            Some(message) => message.to_owned(),
-            None if status.is_some() => String::new(),
-            None => DisplayErrorContext(&error).to_string(),
-        };
-        S3Error { operation, uri: uri.clone(), part: None, status, code, message, request_id }
-    }
-
-    /// An answer that is no error by its status, and can't be used.
-    fn answered(operation: &'static str, uri: &Uri, what: &str) -> S3Error {
-        let message = format!("the server answered with {what}");
-        S3Error { operation, uri: uri.clone(), part: None, status: None, code: None, message, request_id: None }
-    }
-
-    fn too_long(uri: &Uri, size: u64, limit: u64) -> S3Error {
-        let message = format!("it has {size} bytes, and at most {limit} are read of such an object");
-        let code = Some("ObjectTooLong".to_owned());
-        S3Error { operation: "GetObject", uri: uri.clone(), part: None, status: None, code, message, request_id: None }
-    }
-
-    fn of_part(self, number: i32) -> S3Error {
-        S3Error { part: usize::try_from(number).ok(), ..self }
-    }
-
-    /// S3's own code, as Lambda's errorType: `S3.SlowDown`.
-    pub fn kind(&self) -> String {
-        match (&self.code, self.status) {
-            (Some(code), _) => format!("S3.{code}"),
-            (None, Some(status)) => format!("S3.{status}"),
-            (None, None) => "S3.NoAnswer".to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for S3Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.operation)?;
-        if let Some(part) = self.part {
-            write!(f, "of part {part} ")?;
-        }
-        write!(f, "for {} failed: {}", self.uri, self.kind())?;
-        if !self.message.is_empty() {
-            write!(f, ", {}", self.message)?;
-        }
-        match &self.request_id {
-            Some(id) => write!(f, " (request {id})"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for S3Error {}
 
 /// Counts what goes out, each try for itself.
 #[derive(Clone, Debug, Default)]

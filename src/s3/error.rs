@@ -1,0 +1,81 @@
+//! What S3 refused, with all that it said of it.
+
+use std::fmt;
+
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::RequestId;
+
+use crate::uri::Uri;
+
+/// An operation that S3 refused, or that did not reach it.
+#[derive(Debug)]
+pub struct S3Error {
+    pub operation: &'static str,
+    pub uri: Uri,
+    pub part: Option<usize>,
+    pub status: Option<u16>,
+    pub code: Option<String>,
+    pub message: String,
+    pub request_id: Option<String>,
+}
+
+impl S3Error {
+    pub(super) fn new<E>(operation: &'static str, uri: &Uri, error: SdkError<E>) -> S3Error
+    where
+        E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
+    {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let code = error.code().map(str::to_owned);
+        let request_id = error.request_id().map(str::to_owned);
+        let message = match error.message() {
+            Some(message) => message.to_owned(),
+            None if status.is_some() => String::new(),
+            None => DisplayErrorContext(&error).to_string(),
+        };
+        S3Error { operation, uri: uri.clone(), part: None, status, code, message, request_id }
+    }
+
+    /// An answer that is no error by its status, and can't be used.
+    pub(super) fn answered(operation: &'static str, uri: &Uri, what: &str) -> S3Error {
+        let message = format!("the server answered with {what}");
+        S3Error { operation, uri: uri.clone(), part: None, status: None, code: None, message, request_id: None }
+    }
+
+    pub(super) fn too_long(uri: &Uri, size: u64, limit: u64) -> S3Error {
+        let message = format!("it has {size} bytes, and at most {limit} are read of such an object");
+        let code = Some("ObjectTooLong".to_owned());
+        S3Error { operation: "GetObject", uri: uri.clone(), part: None, status: None, code, message, request_id: None }
+    }
+
+    pub(super) fn of_part(self, number: i32) -> S3Error {
+        S3Error { part: usize::try_from(number).ok(), ..self }
+    }
+
+    /// S3's own code, as Lambda's errorType: `S3.SlowDown`.
+    pub fn kind(&self) -> String {
+        match (&self.code, self.status) {
+            (Some(code), _) => format!("S3.{code}"),
+            (None, Some(status)) => format!("S3.{status}"),
+            (None, None) => "S3.NoAnswer".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for S3Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.operation)?;
+        if let Some(part) = self.part {
+            write!(f, "of part {part} ")?;
+        }
+        write!(f, "for {} failed: {}", self.uri, self.kind())?;
+        if !self.message.is_empty() {
+            write!(f, ", {}", self.message)?;
+        }
+        match &self.request_id {
+            Some(id) => write!(f, " (request {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for S3Error {}
