@@ -61,4 +61,4 @@ if ! answers; then
     tail -20 "$data/server.log" >&2
     exit 1
 fi
-SERVER_PID=$pid "$@"
+"$@"

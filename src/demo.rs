@@ -12,30 +12,22 @@ pub const BUCKET: &str = "my-unloads";
 
 /// The sample events by name, with what each of them shows.
 pub const EVENTS: [(&str, &str, &str); 15] = [
-    sample("put", "a small object; its unload's sidecar names the columns", include_str!("../events/put.json")),
-    sample("multipart", "64 MiB, of which 5 pass through the function", include_str!("../events/multipart.json")),
-    sample("metadata", "the object's own metadata names the columns", include_str!("../events/metadata.json")),
-    sample("gzip", "a compressed object gets a compressed header", include_str!("../events/gzip.json")),
-    sample("encoded-key", "PARTITION BY, and a key as S3 encodes it", include_str!("../events/encoded-key.json")),
-    sample("several", "several records, one of an empty slice", include_str!("../events/several.json")),
-    sample("sidecar", "a sidecar that came last does its objects", include_str!("../events/sidecar.json")),
-    sample("manifest-verbose", "a verbose manifest does its entries", include_str!("../events/manifest-verbose.json")),
-    sample("manifest-plain", "a plain manifest has no column names", include_str!("../events/manifest-plain.json")),
-    sample("no-columns", "nobody named the columns: the call fails", include_str!("../events/no-columns.json")),
-    sample("removed", "not an object that was created", include_str!("../events/removed.json")),
-    sample("outside-prefix", "not below UNLOAD_PREFIX", include_str!("../events/outside-prefix.json")),
-    sample("own-output", "what the function itself has written", include_str!("../events/own-output.json")),
-    sample("directory-marker", "a folder, as consoles make it", include_str!("../events/directory-marker.json")),
-    sample("test-event", "what S3 sends when notifications are set up", include_str!("../events/test-event.json")),
+    ("put", "a small object; its unload's sidecar names the columns", include_str!("../events/put.json")),
+    ("multipart", "64 MiB, of which 5 pass through the function", include_str!("../events/multipart.json")),
+    ("metadata", "the object's own metadata names the columns", include_str!("../events/metadata.json")),
+    ("gzip", "a compressed object gets a compressed header", include_str!("../events/gzip.json")),
+    ("encoded-key", "PARTITION BY, and a key as S3 encodes it", include_str!("../events/encoded-key.json")),
+    ("several", "several records, one of an empty slice", include_str!("../events/several.json")),
+    ("sidecar", "a sidecar that came last does its objects", include_str!("../events/sidecar.json")),
+    ("manifest-verbose", "a verbose manifest does its entries", include_str!("../events/manifest-verbose.json")),
+    ("manifest-plain", "a plain manifest has no column names", include_str!("../events/manifest-plain.json")),
+    ("no-columns", "nobody named the columns: the call fails", include_str!("../events/no-columns.json")),
+    ("removed", "not an object that was created", include_str!("../events/removed.json")),
+    ("outside-prefix", "not below UNLOAD_PREFIX", include_str!("../events/outside-prefix.json")),
+    ("own-output", "what the function itself has written", include_str!("../events/own-output.json")),
+    ("directory-marker", "a folder, as consoles make it", include_str!("../events/directory-marker.json")),
+    ("test-event", "what S3 sends when notifications are set up", include_str!("../events/test-event.json")),
 ];
-
-const fn sample(
-    name: &'static str,
-    shows: &'static str,
-    json: &'static str,
-) -> (&'static str, &'static str, &'static str) {
-    (name, shows, json)
-}
 
 /// Puts the bucket's objects there. Rows are those of AWS's sample database TICKIT.
 pub fn fill(s3: &LocalS3) -> io::Result<()> {

@@ -17,7 +17,7 @@
 //! * [`unload`]: what Redshift writes: the names of its objects, the statement's options, manifests.
 //! * [`header`]: the columns in all their forms, where they are found, and the line that they make.
 //! * [`copy`]: the plan of a final object's parts, and its execution.
-//! * [`s3`]: one function for each S3 operation. Only this, look-up and execution talk to S3.
+//! * [`s3`]: one function for each S3 operation. Nothing else knows the SDK.
 //! * [`receipt`]: what happened to one final object. [`error`]: what can go wrong.
 //! * [`uri`]: the address of an object.
 //! * `demo`, with the feature of that name: a bucket to try the sample events on.

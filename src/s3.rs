@@ -20,7 +20,8 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::{BoxError, DisplayErrorContext};
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
+pub use aws_sdk_s3::types::CompletedPart;
+use aws_sdk_s3::types::{CompletedMultipartUpload, ServerSideEncryption};
 use bytes::{Bytes, BytesMut};
 
 pub use self::error::S3Error;

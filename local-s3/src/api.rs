@@ -195,16 +195,6 @@ impl S3 for Api {
         Ok(S3Response::new(output))
     }
 
-    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
-        let input = request.input;
-        let mut store = self.store();
-        if input.if_match.is_some() {
-            store.allow(&input.bucket, &input.key, None, input.if_match.as_ref())?;
-        }
-        store.remove(&input.bucket, &input.key);
-        Ok(S3Response::new(DeleteObjectOutput::default()))
-    }
-
     async fn create_multipart_upload(
         &self,
         request: S3Request<CreateMultipartUploadInput>,
@@ -218,9 +208,8 @@ impl S3 for Api {
             Some(ChecksumAlgorithm::CRC32C) => Some(CrcAlgorithm::Crc32Iscsi),
             Some(other) => return Err(s3_error!(NotImplemented, "no checksum algorithm of this server: {other}")),
         };
-        let (bucket, key, begun) = (input.bucket, input.key, SystemTime::now());
-        let upload =
-            Upload { bucket: bucket.clone(), key: key.clone(), begun, algorithm, headers, parts: BTreeMap::new() };
+        let (bucket, key) = (input.bucket, input.key);
+        let upload = Upload { bucket: bucket.clone(), key: key.clone(), algorithm, headers, parts: BTreeMap::new() };
         let upload_id = Some(self.store().create(upload));
         Ok(S3Response::new(CreateMultipartUploadOutput {
             upload_id,

@@ -1,7 +1,5 @@
 //! AWS's rules as functions: what is refused, and with which of S3's codes.
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 use futures_util::TryStreamExt;
@@ -70,7 +68,7 @@ impl Upload {
             return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
         }
         let etag = content.etag();
-        self.parts.insert(number, Part { content, etag: etag.clone(), modified: SystemTime::now() });
+        self.parts.insert(number, Part { content, etag: etag.clone() });
         Ok(etag)
     }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
@@ -59,8 +58,6 @@ pub enum Fault {
     CutAnswer,
     /// Half of the answer's body, as if it were all of it.
     HalfAnswer,
-    /// The answer takes this long to begin.
-    Slow(Duration),
     /// Something else happens first; then the request is answered as always.
     Meanwhile(Box<dyn FnOnce(&mut Store) + Send>),
 }
@@ -176,10 +173,6 @@ impl LocalS3 {
                 let (mut parts, half, _) = half(service.call(request).await?).await;
                 parts.headers.insert(CONTENT_LENGTH, half.len().into());
                 Ok(Response::from_parts(parts, Body::from(half)))
-            }
-            Some(Fault::Slow(time)) => {
-                tokio::time::sleep(time).await;
-                service.call(request).await
             }
             Some(Fault::Meanwhile(change)) => {
                 change(&mut self.store());

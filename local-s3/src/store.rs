@@ -65,7 +65,6 @@ impl Object {
 pub struct Upload {
     pub bucket: String,
     pub key: String,
-    pub begun: SystemTime,
     /// `None` where Create named no algorithm: then CRC64NVME, which nobody asked for.
     pub algorithm: Option<CrcAlgorithm>,
     pub headers: Headers,
@@ -76,7 +75,6 @@ pub struct Upload {
 pub struct Part {
     pub content: Content,
     pub etag: String,
-    pub modified: SystemTime,
 }
 
 #[derive(Debug, Default)]
@@ -95,10 +93,6 @@ impl Store {
 
     pub fn put(&mut self, bucket: &str, key: &str, object: Object) {
         self.objects.insert((bucket.to_owned(), key.to_owned()), object);
-    }
-
-    pub fn remove(&mut self, bucket: &str, key: &str) {
-        self.objects.remove(&(bucket.to_owned(), key.to_owned()));
     }
 
     /// Begins an upload and names it.

@@ -1,17 +1,16 @@
 //! A plan carried out on S3: one PutObject, or a multipart upload that is completed or aborted.
 //!
 //! Every read and every copied part is pinned to its source's ETag. A crash between
-//! CreateMultipartUpload and the abort leaves an open upload behind, which the bucket's lifecycle rule
-//! ends; nothing else is ever left.
+//! CreateMultipartUpload and the abort, or a lost answer to the first, leaves an open upload behind,
+//! which the bucket's lifecycle rule ends.
 
-use aws_sdk_s3::types::CompletedPart;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::plan::{self, Origin, Part, Piece, Plan};
 use super::range::ByteRange;
 use crate::error::Error;
-use crate::s3::{Attributes, Object, S3, S3Error, Upload};
+use crate::s3::{Attributes, CompletedPart, Object, S3, S3Error, Upload};
 use crate::uri::Uri;
 
 /// All that a final object is made of.
