@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use unload_header::copy::plan::{Limits, Origin, Part, Piece, PlanError, S3, plan};
 
 const MIB: u64 = 1 << 20;
+/// 48.82 TiB: one part carries the header, and all others are copies.
+const LARGEST: u64 = (S3.max_parts - 1) * S3.max_part;
 const SMALL: Limits = Limits {
     min_part: 5,
     max_part: 40,
@@ -83,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn obeys_s3_for_one_source_of_any_size(header in 0..200_000_u64, size in prop_oneof![0..40 * MIB, 0..S3.max_object - 200_000]) {
+    fn obeys_s3_for_one_source_of_any_size(header in 0..200_000_u64, size in prop_oneof![0..40 * MIB, 0..=LARGEST]) {
         check(header, &[size], &S3);
     }
 }
@@ -126,6 +128,16 @@ fn sources_lend_to_each_other() {
     assert_eq!(uploaded(&[100 * MIB, 0, 100 * MIB]), 0);
     assert_eq!(uploaded(&[6 * MIB, 2 * MIB, 7 * MIB]), 5 * MIB, "one lends a MiB and the other two");
     assert_eq!(uploaded(&[100 * MIB, 3 * MIB]), 0, "the last part has no minimum");
+}
+
+/// In the last 5 GiB below S3's own limit, 10,000 parts would be enough only if gigabytes went through
+/// the function.
+#[test]
+fn the_largest_source_leaves_a_part_for_the_header() {
+    assert!(LARGEST > 48_800 * (1 << 40) / 1_000, "48.8 TiB are planned");
+    check(100, &[LARGEST], &S3);
+    let error = PlanError::TooManyParts { parts: 10_001, allowed: 10_000 };
+    assert_eq!(plan(100, &[LARGEST + 5 * MIB], &S3), Err(error));
 }
 
 #[test]

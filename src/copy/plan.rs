@@ -5,6 +5,9 @@
 //! the function. [`plan`] chooses, in this order: the fewest bytes uploaded; then the least time at the
 //! measured speed of a copied part, give or take a tenth; then the fewest parts.
 //!
+//! A header takes a part of its own, so that a source may have 9,999 times 5 GiB: 48.82 TiB. In the last
+//! 5 GiB below S3's own limit, the parts would be enough only if gigabytes went through the function.
+//!
 //! # Fewest bytes
 //!
 //! A part has at least 5 MiB, unless it is the last. So a header, or a source below 5 MiB, is gathered
