@@ -1,19 +1,24 @@
-//! One final object for each data object: from the source's HEAD to the receipt.
-
-use std::time::Instant;
+//! One final object for each data object: from its address to the receipt.
+//!
+//! What stands at the final key is looked at before anything else, and the write at the end is refused
+//! if that has changed. So whatever a run writes was made from what was there after it began, and a
+//! run that began earlier can't write over it. Whenever something has changed under a run, it begins anew.
 
 use bytes::Bytes;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::time::{Instant, timeout_at};
 
 use crate::copy::range::ByteRange;
+use crate::copy::seal::{Fingerprint, Seal};
 use crate::copy::{Job, execute, plan};
+use crate::deadline::Deadline;
 use crate::error::Error;
+use crate::header::attributes;
+use crate::header::encode;
 use crate::header::encode::BOM;
 use crate::header::lookup::{self, Found};
-use crate::header::{Columns, encode};
 use crate::receipt::{Outcome, Proof, Receipt, Written};
-use crate::s3::{Attributes, Object, S3};
-use crate::settings::Settings;
+use crate::s3::{Object, S3, S3Error, Stood};
+use crate::settings::{SettingError, Settings};
 use crate::unload::options::Compression;
 use crate::unload::{Dialect, Options, name};
 use crate::uri::Uri;
@@ -21,23 +26,71 @@ use crate::uri::Uri;
 /// What is read of a source: as much as the part that carries the header must have. A header that is
 /// longer is refused.
 const HEAD: u64 = plan::S3.min_part;
+/// How often a run begins anew before it fails; each time somebody else has got further.
+const TRIES: u32 = 5;
 
-/// Does one data object's job.
-pub async fn put_header_on(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Receipt, Error> {
+/// Why a try ended without a receipt.
+enum Stop {
+    Failed(Error),
+    /// Something has changed under it.
+    Overtaken(Error),
+    /// S3 found another result than expected.
+    Refused(Error),
+    /// It looked for the final object under a key that goes with another compression.
+    Compressed(Option<Compression>),
+}
+
+/// Does one data object's job, as often as it is overtaken by others.
+pub async fn put_header_on(settings: &Settings, s3: &S3, uri: &Uri, deadline: Deadline) -> Result<Receipt, Error> {
     let (begun, s3) = (Instant::now(), s3.counting());
-    let receipt = job(settings, &s3, uri).await?;
+    let out_of_time = || Error::OutOfTime { uri: uri.clone(), parts: None };
+    if deadline.left().is_zero() {
+        return Err(out_of_time());
+    }
+    let receipt = timeout_at(deadline.end(), tries(settings, &s3, uri, deadline)).await;
+    let receipt = receipt.unwrap_or_else(|_| Err(out_of_time()))?;
     Ok(receipt.measured(s3.requests(), begun.elapsed()))
 }
 
-async fn job(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Receipt, Error> {
-    let source = s3.head(uri).await?.ok_or_else(|| Error::Missing { uri: uri.clone() })?;
-    if source.attributes.metadata.contains_key("x-amz-key") {
-        return Err(Error::ClientEncrypted { uri: uri.clone() });
+async fn tries(settings: &Settings, s3: &S3, uri: &Uri, deadline: Deadline) -> Result<Receipt, Error> {
+    let (mut compression, mut refused) = (Compression::of_name(&uri.key).or(settings.options.compression), false);
+    let mut last = Error::Missing { uri: uri.clone() };
+    for _ in 0..TRIES {
+        match job(settings, s3, uri, compression, deadline).await {
+            Ok(receipt) => return Ok(receipt),
+            Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::Refused(error)) if refused => return Err(error),
+            Err(Stop::Compressed(found)) => compression = found,
+            Err(Stop::Refused(error)) => (refused, last) = (true, error),
+            Err(Stop::Overtaken(error)) => last = error,
+        }
+        tracing::info!(object = %uri, "begun anew: {last}");
     }
+    Err(Error::Overtaken { uri: uri.clone(), tries: TRIES, last: Box::new(last) })
+}
+
+async fn job(
+    settings: &Settings,
+    s3: &S3,
+    uri: &Uri,
+    compression: Option<Compression>,
+    deadline: Deadline,
+) -> Result<Receipt, Stop> {
     let names = name::readings(&uri.key);
+    let target = settings.final_uri(uri, names[0].unload_prefix, compression)?;
+    let stood = s3.head(&target).await?;
+    let seal = stood.as_ref().and_then(Seal::on);
+    let Some(source) = s3.head(uri).await? else {
+        let receipt = Receipt::standing(&target, uri, Outcome::Unchanged, None);
+        let gone = Err(Error::Missing { uri: uri.clone() }.into());
+        return seal.map_or(gone, |_| Ok(receipt.because("the source is gone; its final object stands")));
+    };
+    if source.attributes.metadata.contains_key("x-amz-key") {
+        return Err(Error::ClientEncrypted { uri: uri.clone() }.into());
+    }
     let found = match lookup::columns(s3, &source, &names, &settings.unload_prefix).await {
         Ok(found) => found,
-        Err(error) => return without_columns(settings, uri, error),
+        Err(error) => return Ok(without_columns(settings, uri, error)?),
     };
     let options = options(settings, &found)?;
     if let Some(reason) = needs_no_header(&options) {
@@ -45,6 +98,25 @@ async fn job(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Receipt, Error> 
     }
     for name in found.columns.duplicates() {
         tracing::warn!(object = %uri, "{} names the column {name:?} more than once", found.place);
+    }
+    let line = line(settings, uri, &found, &options.dialect)?;
+    let mut attributes = attributes::of_final(settings, &source, &found.columns, &options.dialect);
+    let fingerprint = Fingerprint::of(std::slice::from_ref(&source), &line, &attributes);
+    let written = |size, etag: &str, proof| Written {
+        columns_from: found.from,
+        columns: found.columns.names.len(),
+        bytes: size,
+        bytes_through: 0,
+        parts: 0,
+        proof,
+        etag: etag.trim_matches('"').to_owned(),
+    };
+    if let (Some(seal), Some(stood)) = (seal.filter(|seal| seal.fingerprint == fingerprint), &stood)
+        && let Some(proof) = seal.proof(stood)
+    {
+        let written = written(stood.size, &stood.etag, proof);
+        let receipt = Receipt::standing(&target, uri, Outcome::Unchanged, Some(written));
+        return Ok(dispose(settings, s3, &source, receipt).await?);
     }
 
     let head = match ByteRange::new(0, source.size.min(HEAD)) {
@@ -55,23 +127,56 @@ async fn job(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Receipt, Error> 
         return Ok(Receipt::idle(uri, Outcome::Skipped, "it is Parquet, which names its columns itself"));
     }
     let compression = if head.is_empty() { options.compression } else { Compression::of(&head) };
-    let header = header(settings, uri, &found, &options.dialect, compression)?;
-    let target = settings.final_uri(uri, names[0].unload_prefix, compression)?;
-    let attributes = attributes(settings, s3, &source, &found.columns, &options.dialect, compression).await?;
+    if settings.final_uri(uri, names[0].unload_prefix, compression)? != target {
+        return Err(Stop::Compressed(compression));
+    }
+    if compression.is_some() {
+        attributes.content_type.clone_from(&source.attributes.content_type);
+    }
+    if source.tagged {
+        attributes.tagging = Some(s3.tagging(uri).await?);
+    }
+    let header = compressed(uri, line, compression)?;
+    let stood = stood.map_or(Stood::Nothing, |object| Stood::Object(object.etag));
     let bytes_through = head.len() as u64;
-
-    let job = Job { header, sources: vec![source], head, target, attributes };
-    let done = execute(s3, &job).await?;
+    let sources = vec![source];
+    let mut job = Job { header, sources, head, target, stood, attributes, fingerprint, deadline };
+    let done = execute(s3, &mut job).await?;
     let written = Written {
-        columns_from: found.from,
-        columns: found.columns.names.len(),
-        bytes: done.plan.length,
         bytes_through: bytes_through + done.read,
         parts: done.plan.parts.len(),
-        proof: Proof::Size,
-        etag: done.etag.trim_matches('"').to_owned(),
+        ..written(done.plan.length, &done.etag, done.proof)
     };
-    Ok(Receipt::written(&job.target, uri, written))
+    let receipt = Receipt::standing(&job.target, uri, Outcome::Written, Some(written));
+    Ok(dispose(settings, s3, &job.sources[0], receipt).await?)
+}
+
+/// Deletes a source whose final object is proved, if that is wanted. That an earlier run wrote the
+/// object is no proof: only a CRC is.
+async fn dispose(settings: &Settings, s3: &S3, source: &Object, receipt: Receipt) -> Result<Receipt, Error> {
+    if !settings.delete_source {
+        return Ok(receipt);
+    }
+    let proof = receipt.written.as_ref().map(|written| written.proof);
+    if receipt.outcome == Outcome::Unchanged && proof == Some(Proof::Size) {
+        return Ok(
+            receipt.because("the source is kept: without a CRC, only the run that wrote the object can prove it")
+        );
+    }
+    let deleted = match s3.delete(&source.uri, Some(&source.etag)).await {
+        Err(error) if error.status == Some(501) => match s3.head(&source.uri).await? {
+            Some(found) if found.etag == source.etag => s3.delete(&source.uri, None).await,
+            _ => Err(error),
+        },
+        result => result,
+    };
+    match deleted {
+        Ok(()) => Ok(receipt.because("the source is deleted")),
+        Err(error) if error.overtaken() || error.status == Some(501) => {
+            Ok(receipt.because("the source is kept: it has changed since"))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A source without columns is a failure, unless none are needed, or are still to come.
@@ -101,23 +206,22 @@ fn needs_no_header(options: &Options) -> Option<&'static str> {
     }
 }
 
-fn header(
-    settings: &Settings,
-    uri: &Uri,
-    found: &Found,
-    dialect: &Dialect,
-    compression: Option<Compression>,
-) -> Result<Bytes, Error> {
+/// The header as text.
+fn line(settings: &Settings, uri: &Uri, found: &Found, dialect: &Dialect) -> Result<Vec<u8>, Error> {
     let line = encode(&found.columns.names, dialect).map_err(|source| {
         let (uri, place) = (uri.clone(), found.place.clone());
         Error::Encode { uri, place, source }
     })?;
     let bom = found.columns.bom.unwrap_or(settings.bom);
-    let plain = if bom { [BOM, &line].concat() } else { line };
+    Ok(if bom { [BOM, &line].concat() } else { line })
+}
+
+/// The header as it stands in the file.
+fn compressed(uri: &Uri, line: Vec<u8>, compression: Option<Compression>) -> Result<Bytes, Error> {
     let header = match compression {
-        None => plain,
+        None => line,
         Some(compression) => {
-            compression.member(&plain).map_err(|source| Error::Compress { uri: uri.clone(), source })?
+            compression.member(&line).map_err(|source| Error::Compress { uri: uri.clone(), source })?
         }
     };
     if header.len() as u64 > HEAD {
@@ -126,32 +230,25 @@ fn header(
     Ok(header.into())
 }
 
-/// What the final object carries: all that the source did, with a type and a name that browsers and
-/// Excel understand.
-async fn attributes(
-    settings: &Settings,
-    s3: &S3,
-    source: &Object,
-    columns: &Columns,
-    dialect: &Dialect,
-    compression: Option<Compression>,
-) -> Result<Attributes, Error> {
-    let tagging = if source.tagged { Some(s3.tagging(&source.uri).await?) } else { None };
-    let mut attributes =
-        Attributes { tagging, kms_key_id: settings.final_kms_key_id.clone(), ..source.attributes.clone() };
-    let default = matches!(
-        attributes.content_type.as_deref(),
-        None | Some("" | "binary/octet-stream" | "application/octet-stream")
-    );
-    if default && compression.is_none() {
-        let kind = if matches!(dialect, Dialect::Csv { .. }) { "text/csv" } else { "text/plain" };
-        attributes.content_type = Some(format!("{kind}; charset=utf-8"));
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        match &error {
+            Error::S3(s3) if s3.overtaken() => Stop::Overtaken(error),
+            Error::S3(s3) if s3.refuses_result() => Stop::Refused(error),
+            Error::Rewritten { .. } => Stop::Overtaken(error),
+            _ => Stop::Failed(error),
+        }
     }
-    if let Some(filename) = &columns.filename {
-        // RFC 6266: the plain form for those who can't read the other.
-        let plain = filename.replace(|c: char| !c.is_ascii() || c.is_ascii_control() || "\"\\".contains(c), "_");
-        let encoded = utf8_percent_encode(filename, NON_ALPHANUMERIC);
-        attributes.content_disposition = Some(format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"));
+}
+
+impl From<S3Error> for Stop {
+    fn from(error: S3Error) -> Stop {
+        Error::from(error).into()
     }
-    Ok(attributes)
+}
+
+impl From<SettingError> for Stop {
+    fn from(error: SettingError) -> Stop {
+        Error::from(error).into()
+    }
 }

@@ -55,7 +55,13 @@ pub enum Error {
     Plan { uri: Uri, source: PlanError },
     #[error("{uri} was written with {found}, but {expected} was sent; it can't be right")]
     Unproved { uri: Uri, expected: String, found: String },
-    #[error("{} of {total} objects failed: {}", failures.len(), failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("{uri} was written with ETag {etag}, and has {found} already: somebody else writes there as well")]
+    Rewritten { uri: Uri, etag: String, found: String },
+    #[error("{uri} was begun {tries} times, and each time something had changed meanwhile, at last: {last}")]
+    Overtaken { uri: Uri, tries: u32, last: Box<Error> },
+    #[error("the function's time is up: {}", progress(uri, *parts))]
+    OutOfTime { uri: Uri, parts: Option<(usize, usize)> },
+    #[error("{} of {total} objects failed: {}", failures.len(), listed(failures))]
     Several { total: usize, failures: Vec<Error> },
 }
 
@@ -79,9 +85,20 @@ impl Error {
             Error::ClientEncrypted { .. } => "ClientSideEncrypted",
             Error::Plan { .. } => "ObjectTooLarge",
             Error::Unproved { .. } => "ResultUnproved",
+            Error::Rewritten { .. } | Error::Overtaken { .. } => "KeepsChanging",
+            Error::OutOfTime { .. } => "OutOfTime",
             Error::Several { .. } => "SeveralObjectsFailed",
         };
         kind.to_owned()
+    }
+
+    /// Whether the same job may go well another time, with what S3 has of it now.
+    pub fn transient(&self) -> bool {
+        match self {
+            Error::S3(error) => error.transient(),
+            Error::OutOfTime { .. } => true,
+            _ => false,
+        }
     }
 
     /// One error for all that failed; `None` where nothing did.
@@ -91,6 +108,21 @@ impl Error {
             _ => Some(Error::Several { total, failures }),
         }
     }
+}
+
+fn progress(uri: &Uri, parts: Option<(usize, usize)>) -> String {
+    match parts {
+        None => format!("{uri} is left to the next try"),
+        Some((done, all)) => format!("S3 has {done} of the {all} parts of {uri}, and the next try goes on from there"),
+    }
+}
+
+/// The first of them; Lambda keeps no more than 256 KB of an error.
+fn listed(failures: &[Error]) -> String {
+    const LISTED: usize = 20;
+    let mut listed: Vec<String> = failures.iter().take(LISTED).map(ToString::to_string).collect();
+    listed.extend((failures.len() > LISTED).then(|| format!("and {} more", failures.len() - LISTED)));
+    listed.join("; ")
 }
 
 impl From<S3Error> for Error {

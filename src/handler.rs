@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::deadline::Deadline;
 use crate::each::put_header_on;
 use crate::error::Error;
 use crate::event::{self, Notice};
@@ -40,7 +41,7 @@ enum Task {
 impl Handler {
     /// Does what an event asks for. All of it is tried; if any failed, so does the call, so that Lambda
     /// tries it again.
-    pub async fn handle(&self, payload: &Value) -> Result<Answer, Error> {
+    pub async fn handle(&self, payload: &Value, deadline: Deadline) -> Result<Answer, Error> {
         let (mut jobs, mut receipts, mut failures) = (Vec::new(), Vec::new(), Vec::new());
         let mut seen = HashSet::new();
         for notice in event::parse(payload)? {
@@ -60,8 +61,8 @@ impl Handler {
             }
         }
         receipts.iter().for_each(Receipt::log);
-        let mut done =
-            stream::iter(&jobs).map(|uri| put_header_on(&self.settings, &self.s3, uri)).buffered(JOBS_AT_ONCE);
+        let job = |uri| put_header_on(&self.settings, &self.s3, uri, deadline);
+        let mut done = stream::iter(&jobs).map(job).buffered(JOBS_AT_ONCE);
         while let Some(result) = done.next().await {
             match result {
                 Ok(receipt) => {

@@ -16,7 +16,8 @@
 //! * [`handler`]: the way through, end to end; [`each`] for one data object.
 //! * [`unload`]: what Redshift writes: the names of its objects, the statement's options, manifests.
 //! * [`header`]: the columns in all their forms, where they are found, and the line that they make.
-//! * [`copy`]: the plan of a final object's parts, and its execution.
+//! * [`copy`]: the plan of a final object's parts, its execution, and the proof of what came out.
+//! * [`deadline`]: when Lambda ends the function.
 //! * [`s3`]: one function for each S3 operation. Nothing else knows the SDK.
 //! * [`receipt`]: what happened to one final object. [`error`]: what can go wrong.
 //! * [`uri`]: the address of an object.
@@ -25,6 +26,7 @@
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
 pub mod copy;
+pub mod deadline;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod each;

@@ -4,6 +4,7 @@
 
 use lambda_runtime::{LambdaEvent, run, service_fn, tracing};
 use serde_json::Value;
+use unload_header::deadline::Deadline;
 use unload_header::error::Error;
 use unload_header::handler::Handler;
 use unload_header::s3::S3;
@@ -14,5 +15,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     tracing::init_default_subscriber();
     let settings = Settings::read(|name| std::env::var(name).ok()).map_err(Error::from)?;
     let handler = &Handler { settings, s3: S3::from_env().await };
-    run(service_fn(|event: LambdaEvent<Value>| async move { handler.handle(&event.payload).await })).await
+    let handle =
+        async |event: LambdaEvent<Value>| handler.handle(&event.payload, Deadline::at(event.context.deadline)).await;
+    run(service_fn(handle)).await
 }

@@ -26,13 +26,15 @@ pub struct Receipt {
 pub enum Outcome {
     /// The final object was written and proved.
     Written,
+    /// The final object stood there already.
+    Unchanged,
     /// Something else has to arrive first.
     Waiting,
     /// Nothing to do, for the reason given.
     Skipped,
 }
 
-/// What is known of a final object that was written.
+/// What is known of a final object that was written, now or before.
 #[derive(Clone, Debug, Serialize)]
 pub struct Written {
     pub columns_from: ColumnsFrom,
@@ -60,8 +62,19 @@ pub enum ColumnsFrom {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proof {
-    /// Its size and ETag are those of what was completed.
+    /// S3 found the CRC that header and sources must have together.
+    Crc64Nvme,
+    Crc32,
+    Crc32c,
+    /// Its size, its ETag and its number of parts are those of what was sent.
     Size,
+}
+
+impl Proof {
+    /// As it is serialized.
+    pub fn name(self) -> String {
+        name(&self)
+    }
 }
 
 impl Receipt {
@@ -78,16 +91,21 @@ impl Receipt {
         }
     }
 
-    pub fn written(final_uri: &Uri, source: &Uri, written: Written) -> Receipt {
+    /// Of a final object that stands there.
+    pub fn standing(final_uri: &Uri, source: &Uri, outcome: Outcome, written: Option<Written>) -> Receipt {
         Receipt {
             final_uri: Some(final_uri.to_string()),
             sources: vec![source.to_string()],
-            outcome: Outcome::Written,
+            outcome,
             reason: None,
-            written: Some(written),
+            written,
             requests: 0,
             elapsed_ms: 0,
         }
+    }
+
+    pub fn because(self, reason: impl Into<String>) -> Receipt {
+        Receipt { reason: Some(reason.into()), ..self }
     }
 
     pub fn measured(self, requests: u64, elapsed: Duration) -> Receipt {

@@ -13,6 +13,8 @@ pub struct Settings {
     pub final_key: FinalKey,
     pub options: Options,
     pub bom: bool,
+    /// Once its final object is proved.
+    pub delete_source: bool,
     pub final_kms_key_id: Option<String>,
 }
 
@@ -59,19 +61,17 @@ impl Settings {
                 "this version writes a final object for each data object: each".into(),
             ));
         }
-        if let Some(delete) = optional("DELETE_SOURCE").filter(|delete| delete != "off") {
-            return Err(wrong("DELETE_SOURCE", &delete, "this version keeps the sources: off".into()));
-        }
         let options = optional("UNLOAD_OPTIONS").unwrap_or_default();
         let options = Options::parse(&options)
             .map_err(|error: OptionsError| wrong("UNLOAD_OPTIONS", &options, error.to_string()))?;
-        let bom = match optional("BOM").as_deref() {
-            None | Some("off") => false,
-            Some("on") => true,
-            Some(other) => return Err(wrong("BOM", other, "allowed are on and off".into())),
+        let switch = |name| match optional(name).as_deref() {
+            None | Some("off") => Ok(false),
+            Some("on") => Ok(true),
+            Some(other) => Err(wrong(name, other, "allowed are on and off".into())),
         };
+        let (bom, delete_source) = (switch("BOM")?, switch("DELETE_SOURCE")?);
         let final_kms_key_id = optional("FINAL_KMS_KEY_ID");
-        Ok(Settings { unload_prefix, final_bucket, final_key, options, bom, final_kms_key_id })
+        Ok(Settings { unload_prefix, final_bucket, final_key, options, bom, delete_source, final_kms_key_id })
     }
 
     /// Where the final object of a source goes; `unload` is its unload prefix. The key must lie below
@@ -216,7 +216,7 @@ mod tests {
         let prefix = ("UNLOAD_PREFIX", "unload/");
         assert_eq!(error(&[prefix, ("BOM", "yes")]), "the setting BOM=\"yes\" is wrong: allowed are on and off");
         assert!(error(&[prefix, ("OUTPUT", "all")]).contains("OUTPUT=\"all\""));
-        assert!(error(&[prefix, ("DELETE_SOURCE", "on")]).contains("DELETE_SOURCE=\"on\""));
+        assert!(error(&[prefix, ("DELETE_SOURCE", "yes")]).contains("DELETE_SOURCE=\"yes\""));
         assert!(error(&[prefix, ("UNLOAD_OPTIONS", "CSV ESCAPE")]).contains("CSV can't be used with ESCAPE"));
         assert!(error(&[prefix, ("FINAL_KEY", "f/{key}")]).contains("{key} is no placeholder"));
         assert!(error(&[prefix, ("FINAL_KEY", "f/{path")]).contains("opened and not closed"));

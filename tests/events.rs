@@ -5,7 +5,8 @@ mod support;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use support::World;
+use support::{LIFETIME, World};
+use unload_header::deadline::Deadline;
 use unload_header::demo::{BUCKET, EVENTS, fill};
 use unload_header::receipt::Outcome;
 
@@ -14,7 +15,8 @@ async fn answer(name: &str) -> (World, Result<Vec<(Outcome, String)>, String>) {
     let world = World::in_process().await;
     fill(world.local()).unwrap();
     let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
-    let answer = world.handler(&[]).handle(&serde_json::from_str::<Value>(json).unwrap()).await;
+    let answer =
+        world.handler(&[]).handle(&serde_json::from_str::<Value>(json).unwrap(), Deadline::after(LIFETIME)).await;
     let answer = answer.map_err(|error| error.to_string()).map(|answer| {
         let short =
             |receipt: unload_header::receipt::Receipt| (receipt.outcome, receipt.final_uri.or(receipt.reason).unwrap());

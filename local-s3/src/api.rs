@@ -1,6 +1,5 @@
 //! The operations, by AWS's rules. Codes are those that S3 itself was seen to answer with.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -11,7 +10,7 @@ use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use crate::rules::{Sent, allowed, base64, copy_range, copy_source, failed, matches, received, verified};
-use crate::store::{Checksum, Headers, Object as Stored, Store, Upload};
+use crate::store::{Checksum, Headers, Object as Stored, Store};
 
 const PAGE: usize = 1_000;
 
@@ -47,15 +46,19 @@ macro_rules! headers {
 
 macro_rules! with_checksum {
     ($output:expr, $checksum:expr) => {{
-        let Checksum { algorithm, value } = $checksum;
-        let value = Some(base64(algorithm, value));
-        match algorithm {
-            CrcAlgorithm::Crc32IsoHdlc => $output.checksum_crc32 = value,
-            CrcAlgorithm::Crc32Iscsi => $output.checksum_crc32c = value,
-            _ => $output.checksum_crc64nvme = value,
+        if let Some(Checksum { algorithm, value }) = $checksum {
+            let value = Some(base64(algorithm, value));
+            match algorithm {
+                CrcAlgorithm::Crc32IsoHdlc => $output.checksum_crc32 = value,
+                CrcAlgorithm::Crc32Iscsi => $output.checksum_crc32c = value,
+                _ => $output.checksum_crc64nvme = value,
+            }
         }
-        $output.checksum_type = Some(ChecksumType::from_static(ChecksumType::FULL_OBJECT));
     }};
+}
+
+fn full_object(checksum: Option<Checksum>) -> Option<ChecksumType> {
+    checksum.map(|_| ChecksumType::from_static(ChecksumType::FULL_OBJECT))
 }
 
 /// What HEAD and GET show of an object.
@@ -70,7 +73,6 @@ macro_rules! show {
         $output.ssekms_key_id.clone_from(&$object.headers.kms_key_id);
         $output.e_tag = Some(ETag::Strong($object.etag.clone()));
         $output.last_modified = Some($object.modified.into());
-        $output.parts_count = $object.parts;
     }};
 }
 
@@ -95,6 +97,7 @@ impl S3 for Api {
         show!(output, object);
         if input.checksum_mode.is_some() {
             with_checksum!(output, object.checksum);
+            output.checksum_type = full_object(object.checksum);
         }
         let mut response = S3Response::new(output);
         if let Some(tags) = object.headers.tagging.as_ref().filter(|tags| !tags.is_empty()) {
@@ -121,7 +124,7 @@ impl S3 for Api {
             None => object.content.clone(),
             Some(range) => object.content.slice(range.start, range.end),
         };
-        let pieces = stream::iter(content.pieces().map(Ok::<Bytes, std::io::Error>));
+        let pieces = stream::iter(content.chunks().map(Ok::<Bytes, std::io::Error>));
         let mut output = GetObjectOutput {
             content_length: Some(content.length().cast_signed()),
             content_range: range.map(|range| format!("bytes {}-{}/{whole}", range.start, range.end - 1)),
@@ -185,12 +188,13 @@ impl S3 for Api {
         let mut input = request.input;
         let content = received(input.body.take()).await?;
         let headers = allowed(headers!(input))?;
-        let checksum = verified(&sent!(input), None, &content)?;
+        let checksum = Some(verified(&sent!(input), None, &content)?);
         let mut store = self.store();
-        store.allow(&input.bucket, &input.key, input.if_none_match.as_ref(), input.if_match.as_ref())?;
+        store.allow(&input.bucket, &input.key, input.if_none_match.as_ref(), input.if_match.as_ref(), None)?;
         let object = Stored { checksum, headers, ..Stored::new(content) };
         let mut output = PutObjectOutput { e_tag: Some(ETag::Strong(object.etag.clone())), ..Default::default() };
         with_checksum!(output, checksum);
+        output.checksum_type = full_object(checksum);
         store.put(&input.bucket, &input.key, object);
         Ok(S3Response::new(output))
     }
@@ -209,8 +213,7 @@ impl S3 for Api {
             Some(other) => return Err(s3_error!(NotImplemented, "no checksum algorithm of this server: {other}")),
         };
         let (bucket, key) = (input.bucket, input.key);
-        let upload = Upload { bucket: bucket.clone(), key: key.clone(), algorithm, headers, parts: BTreeMap::new() };
-        let upload_id = Some(self.store().create(upload));
+        let upload_id = Some(self.store().create(&bucket, &key, algorithm, headers));
         Ok(S3Response::new(CreateMultipartUploadOutput {
             upload_id,
             bucket: Some(bucket),
@@ -223,10 +226,14 @@ impl S3 for Api {
         let mut input = request.input;
         let content = received(input.body.take()).await?;
         let mut store = self.store();
+        let now = store.now();
         let upload = store.upload(&input.upload_id)?;
         verified(&sent!(input), upload.algorithm, &content)?;
-        let etag = upload.take(input.part_number, content)?;
-        Ok(S3Response::new(UploadPartOutput { e_tag: Some(ETag::Strong(etag)), ..Default::default() }))
+        let checksum = upload.algorithm.map(|algorithm| Checksum::of(algorithm, &content));
+        let etag = upload.take(input.part_number, content, now)?;
+        let mut output = UploadPartOutput { e_tag: Some(ETag::Strong(etag)), ..Default::default() };
+        with_checksum!(output, checksum);
+        Ok(S3Response::new(output))
     }
 
     async fn upload_part_copy(
@@ -247,12 +254,13 @@ impl S3 for Api {
                 source.content.slice(start, end)
             }
         };
-        let etag = store.upload(&input.upload_id)?.take(input.part_number, content)?;
-        let result = CopyPartResult {
-            e_tag: Some(ETag::Strong(etag)),
-            last_modified: Some(SystemTime::now().into()),
-            ..Default::default()
-        };
+        let now = store.now();
+        let upload = store.upload(&input.upload_id)?;
+        let checksum = upload.algorithm.map(|algorithm| Checksum::of(algorithm, &content));
+        let etag = upload.take(input.part_number, content, now)?;
+        let (e_tag, last_modified) = (Some(ETag::Strong(etag)), Some(now.into()));
+        let mut result = CopyPartResult { e_tag, last_modified, ..Default::default() };
+        with_checksum!(result, checksum);
         Ok(S3Response::new(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() }))
     }
 
@@ -269,17 +277,12 @@ impl S3 for Api {
             let size = content.length();
             return Err(s3_error!(InvalidRequest, "x-amz-mp-object-size does not match the actual object size {size}"));
         }
-        let checksum = verified(&sent!(input), Some(upload.algorithm.unwrap_or(CrcAlgorithm::Crc64Nvme)), &content)?;
-        store.allow(&input.bucket, &input.key, input.if_none_match.as_ref(), input.if_match.as_ref())?;
-        let parts = i32::try_from(listed.len()).unwrap_or_default();
-        let etag = format!("{}-{parts}", content.etag());
-        let object = Stored {
-            checksum,
-            etag: etag.clone(),
-            parts: Some(parts),
-            headers: upload.headers,
-            ..Stored::new(content)
-        };
+        let algorithm = upload.algorithm.unwrap_or(CrcAlgorithm::Crc64Nvme);
+        let checksum = Some(verified(&sent!(input), Some(algorithm), &content)?);
+        let (none, only) = (input.if_none_match.as_ref(), input.if_match.as_ref());
+        store.allow(&input.bucket, &input.key, none, only, Some(&upload))?;
+        let etag = format!("{}-{}", content.etag(), listed.len());
+        let object = Stored { checksum, etag: etag.clone(), headers: upload.headers, ..Stored::new(content) };
         store.put(&input.bucket, &input.key, object);
         store.uploads.remove(&input.upload_id);
         let mut output = CompleteMultipartUploadOutput {
@@ -289,7 +292,71 @@ impl S3 for Api {
             ..Default::default()
         };
         with_checksum!(output, checksum);
+        output.checksum_type = full_object(checksum);
         Ok(S3Response::new(output))
+    }
+
+    async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+        let input = request.input;
+        let mut store = self.store();
+        let upload = store.upload(&input.upload_id)?;
+        let after = input.part_number_marker.unwrap_or_default();
+        let mut found = upload.parts.range(after + 1..).map(|(number, part)| {
+            let mut shown = Part {
+                part_number: Some(*number),
+                e_tag: Some(ETag::Strong(part.etag.clone())),
+                last_modified: Some(part.modified.into()),
+                size: Some(part.content.length().cast_signed()),
+                ..Default::default()
+            };
+            with_checksum!(shown, upload.algorithm.map(|algorithm| Checksum::of(algorithm, &part.content)));
+            shown
+        });
+        let parts: Vec<Part> = found.by_ref().take(PAGE).collect();
+        let more = found.next().is_some();
+        Ok(S3Response::new(ListPartsOutput {
+            is_truncated: Some(more),
+            next_part_number_marker: parts.last().filter(|_| more).and_then(|last| last.part_number),
+            parts: Some(parts),
+            ..Default::default()
+        }))
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let input = request.input;
+        let store = self.store();
+        let prefix = input.prefix.unwrap_or_default();
+        let after = (input.key_marker.unwrap_or_default(), input.upload_id_marker.unwrap_or_default());
+        let uploads = store.uploads.iter().filter(|(_, it)| it.bucket == input.bucket && it.key.starts_with(&prefix));
+        let mut uploads: Vec<_> = uploads.map(|(id, upload)| (upload.key.clone(), id.clone(), upload.begun)).collect();
+        uploads.sort();
+        let mut found = uploads.into_iter().filter(|(key, id, _)| (key, id) > (&after.0, &after.1));
+        let page: Vec<_> = found.by_ref().take(PAGE).collect();
+        let last = page.last().filter(|_| found.next().is_some()).cloned();
+        let shown = |(key, id, begun): (String, String, SystemTime)| MultipartUpload {
+            key: Some(key),
+            upload_id: Some(id),
+            initiated: Some(begun.into()),
+            ..Default::default()
+        };
+        Ok(S3Response::new(ListMultipartUploadsOutput {
+            is_truncated: Some(last.is_some()),
+            next_key_marker: last.as_ref().map(|(key, ..)| key.clone()),
+            next_upload_id_marker: last.map(|(_, id, _)| id),
+            uploads: Some(page.into_iter().map(shown).collect()),
+            ..Default::default()
+        }))
+    }
+
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let DeleteObjectInput { bucket, key, if_match, .. } = request.input;
+        let mut store = self.store();
+        store.allow(&bucket, &key, None, if_match.as_ref(), None)?;
+        store.delete(&bucket, &key);
+        Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
     async fn abort_multipart_upload(

@@ -1,5 +1,7 @@
 //! AWS's rules as functions: what is refused, and with which of S3's codes.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 use futures_util::TryStreamExt;
@@ -33,31 +35,37 @@ impl Store {
         self.uploads.get_mut(id).ok_or_else(missing)
     }
 
-    /// If-None-Match and If-Match on a write.
+    /// If-None-Match and If-Match on a write; `upload` is the one that is to be completed.
     pub fn allow(
         &self,
         bucket: &str,
         key: &str,
         none: Option<&ETagCondition>,
         only: Option<&ETagCondition>,
+        upload: Option<&Upload>,
     ) -> S3Result<()> {
         let there = self.object(bucket, key);
+        let changed = upload.is_some_and(|upload| self.changed_since(upload));
         match (none, only) {
+            (None, None) => Ok(()),
+            _ if self.deny_conditions => Err(s3_error!(NotImplemented, "A header you provided is not implemented")),
             (Some(_), Some(_)) => Err(s3_error!(NotImplemented, "If-Match and If-None-Match can't be used together")),
             (Some(_), None) if there.is_some() => Err(failed("If-None-Match")),
+            (Some(_), None) if changed => Err(conflict("If-None-Match")),
+            (Some(_), None) => Ok(()),
             (None, Some(only)) => match there {
                 None => Err(s3_error!(NoSuchKey, "The specified key does not exist.")),
+                Some(_) if changed => Err(conflict("If-Match")),
                 Some(object) if matches(only, &object.etag) => Ok(()),
                 Some(_) => Err(failed("If-Match")),
             },
-            _ => Ok(()),
         }
     }
 }
 
 impl Upload {
     /// A part that arrived; one with the same number is replaced.
-    pub fn take(&mut self, number: i32, content: Content) -> S3Result<String> {
+    pub fn take(&mut self, number: i32, content: Content, now: SystemTime) -> S3Result<String> {
         if !(1..=MAX_PARTS).contains(&number) {
             return Err(s3_error!(
                 InvalidArgument,
@@ -68,7 +76,7 @@ impl Upload {
             return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
         }
         let etag = content.etag();
-        self.parts.insert(number, Part { content, etag: etag.clone() });
+        self.parts.insert(number, Part { content, etag: etag.clone(), modified: now });
         Ok(etag)
     }
 
@@ -130,6 +138,10 @@ pub fn matches(condition: &ETagCondition, etag: &str) -> bool {
 
 pub fn failed(condition: &'static str) -> s3s::S3Error {
     s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold: {condition}")
+}
+
+fn conflict(condition: &'static str) -> s3s::S3Error {
+    s3_error!(ConditionalRequestConflict, "The conditional request cannot succeed due to a conflict: {condition}")
 }
 
 pub async fn received(body: Option<StreamingBlob>) -> S3Result<Content> {

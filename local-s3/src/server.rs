@@ -2,11 +2,12 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Bytes, Frame, Incoming};
-use hyper::header::CONTENT_LENGTH;
+use hyper::body::{Bytes, Frame};
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::http::{Response, request, response};
 use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
@@ -15,16 +16,18 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 use crate::api::Api;
 use crate::store::{Object, Store, Upload};
 
-/// A running server; it ends with the runtime that it was started on.
+/// A server; one that listens ends with the runtime that it was started on.
 #[derive(Clone)]
 pub struct LocalS3 {
     endpoint: String,
     store: Arc<Mutex<Store>>,
     traffic: Arc<Mutex<Traffic>>,
+    service: S3Service,
 }
 
 /// A request as it came in.
@@ -37,6 +40,8 @@ pub struct Request {
     pub key: String,
     /// `bucket/key`, decoded, of UploadPartCopy.
     pub copy_source: Option<String>,
+    /// The range that UploadPartCopy copies, as it was sent.
+    pub copy_range: Option<String>,
     /// Of a list.
     pub prefix: String,
     pub sends_tags: bool,
@@ -58,31 +63,60 @@ pub enum Fault {
     CutAnswer,
     /// Half of the answer's body, as if it were all of it.
     HalfAnswer,
+    /// It takes effect, and is answered, after this time.
+    Late(Duration),
+    /// It takes effect, and is answered, once the test says so.
+    Held(oneshot::Receiver<()>),
+    /// A copied range begins and ends a byte too early.
+    WrongRange,
     /// Something else happens first; then the request is answered as always.
     Meanwhile(Box<dyn FnOnce(&mut Store) + Send>),
 }
+
+type Judge = Box<dyn FnMut(&Request) -> Option<Fault> + Send>;
 
 #[derive(Default)]
 struct Traffic {
     requests: Vec<Request>,
     faults: Vec<(&'static str, usize, Fault)>,
+    judge: Option<Judge>,
+}
+
+impl std::fmt::Debug for LocalS3 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalS3").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Default for LocalS3 {
+    fn default() -> LocalS3 {
+        LocalS3::before(Arc::default(), "http://localhost".to_owned())
+    }
 }
 
 impl LocalS3 {
     /// Serves on a port of the loopback address; 0 takes any that is free.
     pub async fn start(port: u16) -> io::Result<LocalS3> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-        let endpoint = format!("http://{}", listener.local_addr()?);
-        let s3 = LocalS3 { endpoint, store: Arc::default(), traffic: Arc::default() };
-        let mut service = S3ServiceBuilder::new(Api::new(s3.store.clone()));
-        service.set_auth(SimpleAuth::from_single(crate::ACCESS_KEY, crate::SECRET_KEY));
-        let (service, serving) = (service.build(), s3.clone());
+        let s3 = LocalS3::before(Arc::default(), format!("http://{}", listener.local_addr()?));
+        let serving = s3.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serving.clone().connection(service.clone(), stream));
+                tokio::spawn(serving.clone().connection(stream));
             }
         });
         Ok(s3)
+    }
+
+    /// Another server of the same objects, with its own log and faults.
+    pub fn beside(&self) -> LocalS3 {
+        LocalS3::before(self.store.clone(), self.endpoint.clone())
+    }
+
+    fn before(store: Arc<Mutex<Store>>, endpoint: String) -> LocalS3 {
+        let mut service = S3ServiceBuilder::new(Api::new(store.clone()));
+        service.set_auth(SimpleAuth::from_single(crate::ACCESS_KEY, crate::SECRET_KEY));
+        LocalS3 { endpoint, store, traffic: Arc::default(), service: service.build() }
     }
 
     /// What `AWS_ENDPOINT_URL_S3` has to be.
@@ -113,6 +147,11 @@ impl LocalS3 {
         self.store().deny_list = true;
     }
 
+    /// Refuses If-Match and If-None-Match on writes, as some servers do.
+    pub fn deny_conditions(&self) {
+        self.store().deny_conditions = true;
+    }
+
     /// The requests since the last call.
     pub fn take_requests(&self) -> Vec<Request> {
         std::mem::take(&mut self.traffic().requests)
@@ -121,6 +160,11 @@ impl LocalS3 {
     /// Lets the `nth` request of an operation from now on meet a fault; the first is 1.
     pub fn fail(&self, operation: &'static str, nth: usize, fault: Fault) {
         self.traffic().faults.push((operation, nth, fault));
+    }
+
+    /// Lets a function choose what each request meets.
+    pub fn judge(&self, judge: impl FnMut(&Request) -> Option<Fault> + Send + 'static) {
+        self.traffic().judge = Some(Box::new(judge));
     }
 
     /// Faults that nothing has met yet.
@@ -136,23 +180,21 @@ impl LocalS3 {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn connection(self, service: S3Service, stream: TcpStream) {
-        let answer = service_fn(|request| self.answer(&service, request));
+    async fn connection(self, stream: TcpStream) {
+        let answer = service_fn(|request: hyper::Request<_>| self.answer(request.map(Body::from)));
         let io = TokioIo::new(stream);
         // It ends when the client closes it, or at a fault.
         let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await;
     }
 
-    async fn answer(
-        &self,
-        service: &S3Service,
-        request: hyper::Request<Incoming>,
-    ) -> Result<Response<Body>, HttpError> {
+    /// The answer to a request, for clients that need no connection.
+    pub async fn answer(&self, mut request: hyper::Request<Body>) -> Result<Response<Body>, HttpError> {
         let (parts, body) = request.into_parts();
         let fault = self.log(&parts);
-        let request = hyper::Request::from_parts(parts, Body::from(body));
+        request = hyper::Request::from_parts(parts, body);
+        let call = |request| self.service.call(request);
         match fault {
-            None => service.call(request).await,
+            None => call(request).await,
             Some(Fault::Error(status, code)) => {
                 drain(request).await;
                 Ok(error(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code))
@@ -162,21 +204,36 @@ impl LocalS3 {
                 Ok(error(StatusCode::OK, code))
             }
             Some(Fault::Reset) => Err(broken()),
-            Some(Fault::LostAnswer) => service.call(request).await.and(Err(broken())),
+            Some(Fault::LostAnswer) => call(request).await.and(Err(broken())),
             Some(Fault::CutAnswer) => {
-                let (mut parts, half, length) = half(service.call(request).await?).await;
+                let (mut parts, half, length) = half(call(request).await?).await;
                 parts.headers.insert(CONTENT_LENGTH, length.into());
                 let frames: [io::Result<_>; 2] = [Ok(Frame::data(half)), Err(io::ErrorKind::ConnectionReset.into())];
                 Ok(Response::from_parts(parts, Body::http_body_unsync(StreamBody::new(stream::iter(frames)))))
             }
             Some(Fault::HalfAnswer) => {
-                let (mut parts, half, _) = half(service.call(request).await?).await;
+                let (mut parts, half, _) = half(call(request).await?).await;
                 parts.headers.insert(CONTENT_LENGTH, half.len().into());
                 Ok(Response::from_parts(parts, Body::from(half)))
             }
+            Some(Fault::Late(time)) => {
+                tokio::time::sleep(time).await;
+                call(request).await
+            }
+            Some(Fault::Held(released)) => {
+                // A test that is over lets it go as well.
+                let _ = released.await;
+                call(request).await
+            }
+            Some(Fault::WrongRange) => {
+                if let Some(range) = request.headers_mut().get_mut(COPY_RANGE) {
+                    *range = a_byte_earlier(range).unwrap_or_else(|| range.clone());
+                }
+                call(request).await
+            }
             Some(Fault::Meanwhile(change)) => {
                 change(&mut self.store());
-                service.call(request).await
+                call(request).await
             }
         }
     }
@@ -186,12 +243,23 @@ impl LocalS3 {
         let request = Request::of(parts);
         let mut traffic = self.traffic();
         let operation = request.operation;
+        let judged = traffic.judge.as_mut().and_then(|judge| judge(&request));
         traffic.requests.push(request);
         let waiting = traffic.faults.iter_mut().filter(|(of, ..)| *of == operation);
         waiting.for_each(|(_, nth, _)| *nth = nth.saturating_sub(1));
-        let due = traffic.faults.iter().position(|(of, nth, _)| *of == operation && *nth == 0)?;
-        Some(traffic.faults.remove(due).2)
+        match traffic.faults.iter().position(|(of, nth, _)| *of == operation && *nth == 0) {
+            Some(due) => Some(traffic.faults.remove(due).2),
+            None => judged,
+        }
     }
+}
+
+const COPY_RANGE: &str = "x-amz-copy-source-range";
+
+fn a_byte_earlier(range: &HeaderValue) -> Option<HeaderValue> {
+    let (first, last) = range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
+    let earlier = |at: &str| at.parse::<u64>().ok()?.checked_sub(1);
+    HeaderValue::from_str(&format!("bytes={}-{}", earlier(first)?, earlier(last)?)).ok()
 }
 
 impl Request {
@@ -223,6 +291,7 @@ impl Request {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             copy_source,
+            copy_range: header(COPY_RANGE).map(str::to_owned),
             prefix: query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).map(decode).unwrap_or_default(),
             sends_tags: parts.headers.contains_key("x-amz-tagging"),
             bytes: header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use crc_fast::CrcAlgorithm;
+use tokio::time::Instant;
 
 use crate::content::Content;
 
@@ -13,13 +14,12 @@ pub struct Object {
     pub content: Content,
     pub etag: String,
     pub modified: SystemTime,
-    pub checksum: Checksum,
-    pub parts: Option<i32>,
+    pub checksum: Option<Checksum>,
     pub headers: Headers,
 }
 
 /// What is given with PutObject or CreateMultipartUpload and shown by HEAD.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Headers {
     pub metadata: HashMap<String, String>,
     pub content_type: Option<String>,
@@ -48,14 +48,20 @@ impl Checksum {
 impl Object {
     pub fn new(content: impl Into<Content>) -> Object {
         let content = content.into();
-        let checksum = Checksum::of(CrcAlgorithm::Crc64Nvme, &content);
+        let checksum = Some(Checksum::of(CrcAlgorithm::Crc64Nvme, &content));
         let (etag, modified) = (content.etag(), SystemTime::now());
-        Object { content, etag, modified, checksum, parts: None, headers: Headers::default() }
+        Object { content, etag, modified, checksum, headers: Headers::default() }
     }
 
     /// With a header of user metadata, `x-amz-meta-` left out.
     pub fn with_metadata(mut self, name: &str, value: &str) -> Object {
         self.headers.metadata.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With this CRC in place of CRC64NVME, or with none, as older objects and other stores have.
+    pub fn with_checksum(mut self, algorithm: Option<CrcAlgorithm>) -> Object {
+        self.checksum = algorithm.map(|algorithm| Checksum::of(algorithm, &self.content));
         self
     }
 }
@@ -69,36 +75,93 @@ pub struct Upload {
     pub algorithm: Option<CrcAlgorithm>,
     pub headers: Headers,
     pub parts: BTreeMap<i32, Part>,
+    pub begun: SystemTime,
+    /// How many changes the store had seen then.
+    pub since: u64,
 }
 
 #[derive(Clone, Debug)]
 pub struct Part {
     pub content: Content,
     pub etag: String,
+    pub modified: SystemTime,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Store {
     pub objects: BTreeMap<(String, String), Object>,
     pub uploads: BTreeMap<String, Upload>,
     /// Without s3:ListBucket a key that is not there is forbidden, not missing.
     pub deny_list: bool,
+    /// A server that refuses If-Match and If-None-Match on writes, as not implemented.
+    pub deny_conditions: bool,
     created: u64,
+    /// When each key was last written or deleted, in the order of such changes.
+    changes: BTreeMap<(String, String), u64>,
+    change: u64,
+    epoch: (SystemTime, Instant),
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store {
+            objects: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            deny_list: false,
+            deny_conditions: false,
+            created: 0,
+            changes: BTreeMap::new(),
+            change: 0,
+            epoch: (SystemTime::now(), Instant::now()),
+        }
+    }
 }
 
 impl Store {
+    /// The server's clock, which runs with the runtime's, so that tests can pause it.
+    pub fn now(&self) -> SystemTime {
+        self.epoch.0 + self.epoch.1.elapsed()
+    }
+
     pub fn object(&self, bucket: &str, key: &str) -> Option<&Object> {
         self.objects.get(&(bucket.to_owned(), key.to_owned()))
     }
 
     pub fn put(&mut self, bucket: &str, key: &str, object: Object) {
-        self.objects.insert((bucket.to_owned(), key.to_owned()), object);
+        let modified = self.now();
+        self.objects.insert((bucket.to_owned(), key.to_owned()), Object { modified, ..object });
+        self.changed(bucket, key);
+    }
+
+    pub fn delete(&mut self, bucket: &str, key: &str) {
+        self.objects.remove(&(bucket.to_owned(), key.to_owned()));
+        self.changed(bucket, key);
+    }
+
+    fn changed(&mut self, bucket: &str, key: &str) {
+        self.change += 1;
+        self.changes.insert((bucket.to_owned(), key.to_owned()), self.change);
+    }
+
+    /// Whether a key was written or deleted since an upload to it was begun.
+    pub fn changed_since(&self, upload: &Upload) -> bool {
+        let change = self.changes.get(&(upload.bucket.clone(), upload.key.clone()));
+        change.is_some_and(|change| *change > upload.since)
     }
 
     /// Begins an upload and names it.
-    pub fn create(&mut self, upload: Upload) -> String {
+    pub fn create(&mut self, bucket: &str, key: &str, algorithm: Option<CrcAlgorithm>, headers: Headers) -> String {
         self.created += 1;
-        let id = format!("upload-{}", self.created);
+        let id = format!("upload-{:06}", self.created);
+        let upload = Upload {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            algorithm,
+            headers,
+            parts: BTreeMap::new(),
+            begun: self.now(),
+            since: self.change,
+        };
         self.uploads.insert(id.clone(), upload);
         id
     }

@@ -1,16 +1,19 @@
-//! A plan carried out on S3: one PutObject, or a multipart upload that is completed or aborted.
+//! A plan carried out on S3: one PutObject, or a multipart upload; and the proof of what came out.
 //!
-//! Every read and every copied part is pinned to its source's ETag. A crash between
-//! CreateMultipartUpload and the abort, or a lost answer to the first, leaves an open upload behind,
-//! which the bucket's lifecycle rule ends.
+//! Every read and every copied part is pinned to its source's ETag, and the write that makes the final
+//! object is refused if anything else has been written there since the job began.
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::crc::{self, Crc};
+use super::multipart::multipart;
 use super::plan::{self, Origin, Part, Piece, Plan};
 use super::range::ByteRange;
+use super::seal::{self, Fingerprint, Seal};
+use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::s3::{Attributes, CompletedPart, Object, S3, S3Error, Upload};
+use crate::receipt::Proof;
+use crate::s3::{Attributes, Object, S3, S3Error, Stood, Written};
 use crate::uri::Uri;
 
 /// All that a final object is made of.
@@ -21,66 +24,60 @@ pub struct Job {
     /// The first bytes of the first source, which had to be looked at anyway.
     pub head: Bytes,
     pub target: Uri,
+    /// What stood at the target before anything else of the job was looked at.
+    pub stood: Stood,
     pub attributes: Attributes,
+    pub fingerprint: Fingerprint,
+    pub deadline: Deadline,
 }
 
-/// A final object that was written and looked at.
+/// A final object that was written and proved.
 #[derive(Debug)]
 pub struct Done {
     pub plan: Plan,
     pub etag: String,
+    pub proof: Proof,
     /// Bytes of the sources that were read, `Job::head` not counted.
     pub read: u64,
 }
 
-/// Writes the final object, and asks S3 for its size and ETag.
-pub async fn execute(s3: &S3, job: &Job) -> Result<Done, Error> {
+/// Writes the final object, sealed, and proves it.
+pub async fn execute(s3: &S3, job: &mut Job) -> Result<Done, Error> {
     let sizes: Vec<u64> = job.sources.iter().map(|source| source.size).collect();
     let plan = plan::plan(job.header.len() as u64, &sizes, &plan::S3)
         .map_err(|source| Error::Plan { uri: job.target.clone(), source })?;
-    let etag = match plan.parts.as_slice() {
-        [] => s3.put(&job.target, Bytes::new(), &job.attributes).await?,
-        [Part::Upload(pieces)] => s3.put(&job.target, job.bytes(s3, pieces).await?, &job.attributes).await?,
-        parts => multipart(s3, job, parts, plan.length).await?,
+    let expected = crc::expected(&job.header, job.sources.iter().map(|source| (source.crc, source.size)));
+    let seal = Seal { fingerprint: job.fingerprint.clone(), size: plan.length, crc: expected };
+    job.attributes.metadata.insert(seal::KEY.to_owned(), seal.to_string());
+    let written = match plan.parts.as_slice() {
+        [] => put(s3, job, Bytes::new(), expected).await?,
+        [Part::Upload(pieces)] => put(s3, job, job.bytes(s3, pieces).await?, expected).await?,
+        _ => multipart(s3, job, &plan, expected).await?,
     };
-    prove(s3, &job.target, plan.length, &etag).await?;
+    let proof = prove(s3, &job.target, &plan, &written, expected).await?;
     let read = plan.parts.iter().map(|part| job.unread(part)).sum();
-    Ok(Done { plan, etag, read })
+    Ok(Done { plan, etag: written.etag, proof, read })
 }
 
-async fn multipart(s3: &S3, job: &Job, parts: &[Part], length: u64) -> Result<String, S3Error> {
-    let upload = s3.create(&job.target, &job.attributes).await?;
-    let written = async {
-        let mut done: Vec<CompletedPart> = stream::iter(parts.iter().zip(1..))
-            .map(|(part, number)| write(s3, job, &upload, number, part))
-            .buffer_unordered(usize::try_from(plan::S3.in_flight).unwrap_or(1))
-            .try_collect()
-            .await?;
-        done.sort_by_key(|part| part.part_number);
-        s3.complete(&upload, done, length).await
-    };
-    match written.await {
-        Ok(etag) => Ok(etag),
-        Err(error) => {
-            // Parts that were in flight may end after it, so that the upload has to be aborted again.
-            if let Err(failure) = s3.abort(&upload).await {
-                tracing::warn!(upload = upload.id, "the upload could not be aborted: {failure}");
-            }
-            Err(error)
-        }
-    }
+async fn put(s3: &S3, job: &Job, body: Bytes, crc: Option<Crc>) -> Result<Written, S3Error> {
+    let put = async |stood: &Stood| s3.put(&job.target, body.clone(), &job.attributes, stood, crc).await;
+    conditionally(&job.stood, put).await
 }
 
-async fn write(s3: &S3, job: &Job, upload: &Upload, number: i32, part: &Part) -> Result<CompletedPart, S3Error> {
-    match part {
-        Part::Upload(pieces) => s3.upload_part(upload, number, job.bytes(s3, pieces).await?).await,
-        Part::Copy { source, range } => s3.copy_part(upload, number, &job.sources[*source], *range).await,
+/// A server that has no conditional writes says 501, and is written to all the same.
+pub(super) async fn conditionally(
+    stood: &Stood,
+    write: impl AsyncFn(&Stood) -> Result<Written, S3Error>,
+) -> Result<Written, S3Error> {
+    match write(stood).await {
+        Err(error) if error.status == Some(501) => write(&Stood::Anything).await,
+        result => result,
     }
 }
 
 impl Job {
     /// The bytes of an upload: from the header, from the head at hand, or read now.
-    async fn bytes(&self, s3: &S3, pieces: &[Piece]) -> Result<Bytes, S3Error> {
+    pub(super) async fn bytes(&self, s3: &S3, pieces: &[Piece]) -> Result<Bytes, S3Error> {
         let mut bytes = BytesMut::with_capacity(pieces.iter().map(|piece| piece.range.length() as usize).sum());
         for Piece { of, range } in pieces {
             let slice = range.start as usize..range.end as usize;
@@ -105,16 +102,33 @@ impl Job {
     }
 }
 
-/// The object that stands there now must be the one that was sent.
-async fn prove(s3: &S3, target: &Uri, size: u64, etag: &str) -> Result<(), Error> {
-    let found = s3.head(target).await?.ok_or_else(|| Error::Missing { uri: target.clone() })?;
-    if (found.size, found.etag.as_str()) == (size, etag) {
-        return Ok(());
+/// S3 has said that it found the expected CRC; otherwise the object that stands there now must be the
+/// one that was sent.
+async fn prove(s3: &S3, target: &Uri, plan: &Plan, written: &Written, expected: Option<Crc>) -> Result<Proof, Error> {
+    let unproved = |expected: String, found: String| Error::Unproved { uri: target.clone(), expected, found };
+    let wrong = |found: Option<Crc>| expected.zip(found).filter(|(expected, found)| expected != found);
+    if let Some((expected, found)) = wrong(written.crc) {
+        return Err(unproved(format!("CRC {}", expected.base64()), format!("CRC {}", found.base64())));
     }
-    let describe = |size: u64, etag: &str| format!("{size} bytes and ETag {etag}");
-    Err(Error::Unproved {
-        uri: target.clone(),
-        expected: describe(size, etag),
-        found: describe(found.size, &found.etag),
-    })
+    if let Some(expected) = expected.filter(|expected| written.crc == Some(*expected)) {
+        return Ok(expected.algorithm.proof());
+    }
+    let found = s3.head(target).await?.ok_or_else(|| Error::Missing { uri: target.clone() })?;
+    if found.etag != written.etag {
+        return Err(Error::Rewritten { uri: target.clone(), etag: written.etag.clone(), found: found.etag });
+    }
+    let parts = parts_in(&found.etag).unwrap_or(plan.parts.len());
+    if (found.size, parts) != (plan.length, plan.parts.len()) || wrong(found.crc).is_some() {
+        let describe = |size, parts, crc: Option<Crc>| {
+            format!("{size} bytes in {parts} parts and CRC {}", crc.map_or("unknown".to_owned(), Crc::base64))
+        };
+        let expected = describe(plan.length, plan.parts.len(), expected);
+        return Err(unproved(expected, describe(found.size, parts, found.crc)));
+    }
+    Ok(expected.filter(|_| found.crc == expected).map_or(Proof::Size, |crc| crc.algorithm.proof()))
+}
+
+/// How many parts the ETag of a multipart object says it has; other servers' ETags may not.
+fn parts_in(etag: &str) -> Option<usize> {
+    etag.trim_matches('"').rsplit_once('-')?.1.parse().ok()
 }

@@ -5,8 +5,9 @@
 //! the function. [`plan`] chooses, in this order: the fewest bytes uploaded; then the least time at the
 //! measured speed of a copied part, give or take a tenth; then the fewest parts.
 //!
-//! A header takes a part of its own, so that a source may have 9,999 times 5 GiB: 48.82 TiB. In the last
-//! 5 GiB below S3's own limit, the parts would be enough only if gigabytes went through the function.
+//! A header takes a part of its own, and one number is kept for the mark of an upload that is left to the
+//! next try, so that a source may have 9,998 times 5 GiB: 48.82 TiB. In the last 10 GiB below S3's own
+//! limit, the parts would be enough only if gigabytes went through the function.
 //!
 //! # Fewest bytes
 //!
@@ -24,6 +25,7 @@
 //! one before the next, and each source need look back at three others only.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::range::ByteRange;
 
@@ -46,16 +48,23 @@ pub struct Limits {
 }
 
 /// AWS, S3 user guide, "Amazon S3 multipart upload limits": 5 MiB to 5 GiB, 10,000 parts, 48.8 TiB.
-/// Speed: `awslabs/aws-c-s3#288`, 2.5 s and 73 to 92 MiB/s for each part.
+/// One of the parts is kept for the mark. Speed: `awslabs/aws-c-s3#288`, 2.5 s and 73 to 92 MiB/s for each part.
 pub const S3: Limits = Limits {
     min_part: 5 * MIB,
     max_part: 5 << 30,
-    max_parts: 10_000,
+    max_parts: 9_999,
     max_object: 10_000 * (5 << 30),
     in_flight: 64,
     fixed_ms: 2_500,
     bytes_per_ms: 80 * MIB / 1_000,
 };
+
+impl Limits {
+    /// What a copied part of this length, in bytes, was measured to take.
+    pub fn time(&self, length: u64) -> Duration {
+        Duration::from_millis(self.fixed_ms + length / self.bytes_per_ms)
+    }
+}
 
 /// A part of a multipart upload.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,6 +20,12 @@ impl Compression {
         }
     }
 
+    /// By a name, which may deceive.
+    pub fn of_name(key: &str) -> Option<Compression> {
+        let all = [Compression::Gzip, Compression::Bzip2, Compression::Zstd];
+        all.into_iter().find(|compression| key.ends_with(compression.extension()))
+    }
+
     /// What UNLOAD appends to a name.
     pub fn extension(self) -> &'static str {
         match self {

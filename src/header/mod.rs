@@ -1,5 +1,6 @@
 //! The header: where its columns are written down, and what they look like in the file.
 
+pub mod attributes;
 pub mod columns;
 pub mod compress;
 pub mod encode;

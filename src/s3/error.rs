@@ -36,19 +36,52 @@ impl S3Error {
     }
 
     /// An answer that is no error by its status, and can't be used.
-    pub(super) fn answered(operation: &'static str, uri: &Uri, what: &str) -> S3Error {
-        let message = format!("the server answered with {what}");
-        S3Error { operation, uri: uri.clone(), part: None, status: None, code: None, message, request_id: None }
+    pub(super) fn unusable(operation: &'static str, uri: &Uri, what: &str) -> S3Error {
+        S3Error::own(operation, uri, "UnusableAnswer", format!("the server answered with {what}"))
+    }
+
+    pub(super) fn broken_off(uri: &Uri, what: &dyn fmt::Display) -> S3Error {
+        S3Error::own("GetObject", uri, "BrokenOff", format!("the server answered with a body that broke off: {what}"))
     }
 
     pub(super) fn too_long(uri: &Uri, size: u64, limit: u64) -> S3Error {
         let message = format!("it has {size} bytes, and at most {limit} are read of such an object");
-        let code = Some("ObjectTooLong".to_owned());
-        S3Error { operation: "GetObject", uri: uri.clone(), part: None, status: None, code, message, request_id: None }
+        S3Error::own("GetObject", uri, "ObjectTooLong", message)
+    }
+
+    fn own(operation: &'static str, uri: &Uri, code: &str, message: String) -> S3Error {
+        let code = Some(code.to_owned());
+        S3Error { operation, uri: uri.clone(), part: None, status: None, code, message, request_id: None }
     }
 
     pub(super) fn of_part(self, number: i32) -> S3Error {
         S3Error { part: usize::try_from(number).ok(), ..self }
+    }
+
+    /// Whether the world has changed under a job: its source, what stands at its final key, or its upload.
+    /// To be asked of pinned and conditional requests, and of those on an upload.
+    pub fn overtaken(&self) -> bool {
+        match (self.status, self.code.as_deref()) {
+            (Some(412 | 409), _) => true,
+            (Some(404), code) => code != Some("NoSuchBucket"),
+            // A part that another run has written once more.
+            (_, code) => code == Some("InvalidPart"),
+        }
+    }
+
+    /// Whether S3 found another result than it was told to expect.
+    pub fn refuses_result(&self) -> bool {
+        let size = self.operation == "CompleteMultipartUpload" && self.code.as_deref() == Some("InvalidRequest");
+        size || self.code.as_deref() == Some("BadDigest")
+    }
+
+    /// Whether it may go well another time.
+    pub fn transient(&self) -> bool {
+        match (self.status, self.code.as_deref()) {
+            (Some(status), _) if status >= 500 || status == 429 => true,
+            (None, None) => true,
+            (_, code) => matches!(code, Some("BrokenOff" | "InternalError" | "RequestTimeout" | "SlowDown")),
+        }
     }
 
     /// S3's own code, as Lambda's errorType: `S3.SlowDown`.

@@ -7,10 +7,12 @@
 
 pub mod runtime;
 pub mod template;
+pub mod wire;
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -18,13 +20,17 @@ use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use local_s3::LocalS3;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use unload_header::deadline::Deadline;
 use unload_header::error::Error;
 use unload_header::handler::{Answer, Handler};
 use unload_header::receipt::Receipt;
 use unload_header::s3::S3;
 use unload_header::settings::Settings;
+use wire::Wire;
 
 pub const MIB: usize = 1 << 20;
+/// Lambda's longest.
+pub const LIFETIME: Duration = Duration::from_secs(900);
 
 pub struct World {
     pub client: Client,
@@ -48,15 +54,19 @@ impl World {
         World::at(local.endpoint(), Some(local.clone())).await
     }
 
+    /// As `in_process`, but with no connection in between, so that the clock can be paused.
+    pub async fn in_memory() -> World {
+        World::of(LocalS3::default()).await
+    }
+
+    pub async fn of(local: LocalS3) -> World {
+        let config = config(local.endpoint()).http_client(Wire(local.clone())).load().await;
+        World { client: Client::new(&config), bucket: "bucket".to_owned(), config, local: Some(local) }
+    }
+
     async fn at(endpoint: &str, local: Option<LocalS3>) -> World {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let secret = secret();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .endpoint_url(endpoint)
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new(local_s3::ACCESS_KEY, secret, None, None, "test"))
-            .load()
-            .await;
+        let config = config(endpoint).load().await;
         let client = Client::new(&config);
         let bucket = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         if local.is_none() {
@@ -128,7 +138,12 @@ impl World {
     }
 
     pub async fn run(&self, variables: &[(&str, &str)], keys: &[&str]) -> Result<Answer, Error> {
-        self.handler(variables).handle(&self.created(keys)).await
+        self.run_for(LIFETIME, variables, keys).await
+    }
+
+    /// As `run`, with this time until Lambda's deadline.
+    pub async fn run_for(&self, time: Duration, variables: &[(&str, &str)], keys: &[&str]) -> Result<Answer, Error> {
+        self.handler(variables).handle(&self.created(keys), Deadline::after(time)).await
     }
 
     /// The one receipt of one object.
@@ -142,6 +157,13 @@ impl World {
     pub async fn error(&self, variables: &[(&str, &str)], keys: &[&str]) -> String {
         self.run(variables, keys).await.expect_err("it should have failed").to_string()
     }
+}
+
+fn config(endpoint: &str) -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new(local_s3::ACCESS_KEY, secret(), None, None, "test"))
 }
 
 /// Of the server that the environment names; the access key is `test` everywhere.

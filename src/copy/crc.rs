@@ -1,0 +1,115 @@
+//! CRCs of whole objects. That of header and source follows from that of each, without reading the
+//! source, so that S3 itself can refuse a result that is not both of them, one behind the other.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
+
+use crate::receipt::Proof;
+
+/// Those that S3 keeps for whole objects, however they were uploaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    Crc64Nvme,
+    Crc32,
+    Crc32c,
+}
+
+/// A CRC over a whole object, or over a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crc {
+    pub algorithm: Algorithm,
+    value: u64,
+}
+
+impl Algorithm {
+    pub const ALL: [Algorithm; 3] = [Algorithm::Crc64Nvme, Algorithm::Crc32, Algorithm::Crc32c];
+
+    fn parameters(self) -> CrcAlgorithm {
+        match self {
+            Algorithm::Crc64Nvme => CrcAlgorithm::Crc64Nvme,
+            Algorithm::Crc32 => CrcAlgorithm::Crc32IsoHdlc,
+            Algorithm::Crc32c => CrcAlgorithm::Crc32Iscsi,
+        }
+    }
+
+    /// In bytes.
+    fn width(self) -> usize {
+        if self == Algorithm::Crc64Nvme { 8 } else { 4 }
+    }
+
+    /// What a result is proved by that has the expected CRC.
+    pub fn proof(self) -> Proof {
+        match self {
+            Algorithm::Crc64Nvme => Proof::Crc64Nvme,
+            Algorithm::Crc32 => Proof::Crc32,
+            Algorithm::Crc32c => Proof::Crc32c,
+        }
+    }
+}
+
+impl Crc {
+    pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Crc {
+        Crc { algorithm, value: checksum(algorithm.parameters(), bytes) }
+    }
+
+    /// That of these bytes and then `length` others, whose CRC is `next`. Both are of one algorithm.
+    pub fn then(self, next: Crc, length: u64) -> Crc {
+        match length {
+            0 => self,
+            _ => Crc { value: checksum_combine(self.algorithm.parameters(), self.value, next.value, length), ..self },
+        }
+    }
+
+    /// As S3 writes it; `None` for what is none, like the CRC of CRCs that a composite checksum is.
+    pub fn parse(algorithm: Algorithm, base64: &str) -> Option<Crc> {
+        let bytes = STANDARD.decode(base64).ok().filter(|bytes| bytes.len() == algorithm.width())?;
+        Some(Crc { algorithm, value: bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)) })
+    }
+
+    pub fn base64(self) -> String {
+        STANDARD.encode(&self.value.to_be_bytes()[8 - self.algorithm.width()..])
+    }
+}
+
+/// The CRC that a header and then its sources must have, each source given by its CRC and length;
+/// `None` unless all of them are known, and by the same algorithm.
+pub fn expected(header: &[u8], mut sources: impl Iterator<Item = (Option<Crc>, u64)>) -> Option<Crc> {
+    let (first, length) = sources.next()?;
+    let first = first?;
+    sources.try_fold(Crc::of(first.algorithm, header).then(first, length), |sum, (next, length)| {
+        next.filter(|next| next.algorithm == sum.algorithm).map(|next| sum.then(next, length))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The check values of the three algorithms, over `123456789`.
+    #[test]
+    fn check_values() {
+        for (algorithm, value) in
+            [(Algorithm::Crc64Nvme, "rosUhgp5mIg="), (Algorithm::Crc32, "y/Q5Jg=="), (Algorithm::Crc32c, "4waSgw==")]
+        {
+            let crc = Crc::of(algorithm, b"123456789");
+            assert_eq!(crc.base64(), value);
+            assert_eq!(Crc::parse(algorithm, value), Some(crc));
+        }
+        assert_eq!(Crc::parse(Algorithm::Crc32, "y/Q5Jg==-3"), None, "a composite one");
+        assert_eq!(Crc::parse(Algorithm::Crc32, "rosUhgp5mIg="), None);
+    }
+
+    #[test]
+    fn the_whole_follows_from_its_pieces() {
+        for algorithm in Algorithm::ALL {
+            let source = |bytes: &[u8]| (Some(Crc::of(algorithm, bytes)), bytes.len() as u64);
+            let sources = [source(b"1|a\n"), source(b""), source(b"2|b\n")];
+            let whole = Crc::of(algorithm, b"id|name\n1|a\n2|b\n");
+            assert_eq!(expected(b"id|name\n", sources.into_iter()), Some(whole));
+        }
+        let (crc, crc32) = (Crc::of(Algorithm::Crc64Nvme, b"1"), Crc::of(Algorithm::Crc32, b"1"));
+        assert_eq!(expected(b"h", [(Some(crc), 1), (Some(crc32), 1)].into_iter()), None);
+        assert_eq!(expected(b"h", [(Some(crc), 1), (None, 1)].into_iter()), None);
+    }
+}

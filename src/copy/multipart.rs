@@ -1,0 +1,203 @@
+//! A multipart upload: begun or taken up, its parts written at a pace that S3 can take, completed;
+//! or left to the next try, or aborted.
+//!
+//! S3's own list of parts is the only state. An upload that is left open gets one part more, numbered
+//! behind all others and never completed with them, that names everything which its parts depend on:
+//! the fingerprint, the plan and the expected CRC. A run takes an upload up only if it bears just the
+//! mark that this run would leave. When it was begun would not do in its place: S3 dates an object that
+//! came in parts by when its upload began (S3 user guide, "Working with object metadata"), so that a
+//! new source can look older than an upload that holds parts of the one before.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use sha2::{Digest, Sha256};
+use tokio::time::{Duration, Instant, sleep_until, timeout_at};
+
+use super::crc::{Algorithm, Crc};
+use super::execute::{Job, conditionally};
+use super::pace::Pace;
+use super::plan::{self, Plan};
+use super::seal::hex;
+use crate::error::Error;
+use crate::s3::{self, S3, S3Error, Stood, Upload, Written};
+
+/// The number of the part that marks an upload as left to the next try; no plan has as many.
+const MARK: i32 = 10_000;
+/// Parts that were in flight can end after an abort, and then it has to be repeated (AWS, S3 API
+/// reference, AbortMultipartUpload).
+const ABORTS: u32 = 3;
+
+/// An upload of a job's plan.
+struct Run<'a> {
+    s3: &'a S3,
+    job: &'a Job,
+    plan: &'a Plan,
+    expected: Option<Crc>,
+    upload: Upload,
+    /// The parts that S3 has.
+    done: BTreeMap<i32, s3::Part>,
+}
+
+pub async fn multipart(s3: &S3, job: &Job, plan: &Plan, expected: Option<Crc>) -> Result<Written, Error> {
+    let found = s3.uploads(&job.target).await?;
+    let (mut run, others) = Run::begin(s3, job, plan, expected, found).await?;
+    let result = match run.write().await {
+        Ok(()) => run.complete().await,
+        Err(error) => Err(error),
+    };
+    match &result {
+        // Of runs that were stopped, or that will find this one's result when they look again.
+        Ok(_) => {
+            for upload in others {
+                abort(s3, &upload).await;
+            }
+        }
+        Err(error) if error.transient() && run.leave().await => (),
+        Err(_) => abort(s3, &run.upload).await,
+    }
+    result
+}
+
+impl<'a> Run<'a> {
+    /// Takes up the upload that bears this job's mark, or begins one; and says which others there are.
+    async fn begin(
+        s3: &'a S3,
+        job: &'a Job,
+        plan: &'a Plan,
+        expected: Option<Crc>,
+        mut found: Vec<Upload>,
+    ) -> Result<(Run<'a>, Vec<Upload>), Error> {
+        for (index, upload) in found.iter().enumerate() {
+            let parts = s3.parts(upload).await?;
+            if parts.iter().any(|part| is_mark(part, &mark(job, plan, expected))) {
+                let upload = found.swap_remove(index);
+                tracing::info!(upload = upload.id, parts = parts.len() - 1, "an upload is taken up");
+                let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(plan::Part::length)).collect();
+                let done = parts.into_iter().filter(|part| lengths.get(&part.number) == Some(&part.size));
+                let done = done.map(|part| (part.number, part)).collect();
+                return Ok((Run { s3, job, plan, expected, upload, done }, found));
+            }
+        }
+        let requests = s3.requests();
+        let upload = s3.create(&job.target, &job.attributes, expected.map(|crc| crc.algorithm)).await?;
+        if s3.requests() > requests + 1 {
+            // An answer was lost, and an upload with it that nobody knows of.
+            found = s3.uploads(&job.target).await?;
+            found.retain(|other| other.id != upload.id);
+        }
+        Ok((Run { s3, job, plan, expected, upload, done: BTreeMap::new() }, found))
+    }
+
+    /// Writes the parts that are missing. No part is begun that can't end before the deadline, by the
+    /// speed that copies were measured at and by the slowest part so far.
+    async fn write(&mut self) -> Result<(), Error> {
+        let (s3, job, upload) = (self.s3, self.job, &self.upload);
+        let algorithm = self.expected.map(|crc| crc.algorithm);
+        let missing = (1..).zip(&self.plan.parts).filter(|(number, _)| !self.done.contains_key(number));
+        let mut missing = missing.collect::<Vec<_>>().into_iter().peekable();
+        let mut pace = Pace::new(plan::S3.in_flight);
+        let mut slowest = Duration::ZERO;
+        let mut in_flight = FuturesUnordered::new();
+        loop {
+            while in_flight.len() < pace.allowed() {
+                let ends_in_time = |part: &plan::Part| plan::S3.time(part.length()).max(slowest) <= job.deadline.left();
+                let Some((number, part)) = missing.next_if(|(_, part)| ends_in_time(part)) else { break };
+                let begun = pace.begin();
+                in_flight.push(async move {
+                    let (s3, since) = (s3.watched(), Instant::now());
+                    let part = write_part(&s3, job, upload, number, part, algorithm).await;
+                    (begun, s3.slowed(), since.elapsed(), part)
+                });
+            }
+            tokio::select! {
+                biased;
+                ended = in_flight.next() => match ended {
+                    None if missing.peek().is_none() => return Ok(()),
+                    None => return Err(self.out_of_time()),
+                    Some((begun, slowed, took, part)) => {
+                        let part = part?;
+                        self.done.insert(part.number, part);
+                        pace.end(begun, slowed);
+                        slowest = slowest.max(took);
+                    }
+                },
+                () = sleep_until(job.deadline.last_call()) => return Err(self.out_of_time()),
+            }
+        }
+    }
+
+    async fn complete(&self) -> Result<Written, Error> {
+        let parts: Vec<s3::Part> = self.done.values().cloned().collect();
+        let complete =
+            async |stood: &Stood| self.s3.complete(&self.upload, &parts, self.plan.length, stood, self.expected).await;
+        match timeout_at(self.job.deadline.last_call(), conditionally(&self.job.stood, complete)).await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(self.out_of_time()),
+        }
+    }
+
+    /// Leaves the upload to the next try; whether it could be.
+    async fn leave(&self) -> bool {
+        if self.done.is_empty() {
+            return false;
+        }
+        let mark = mark(self.job, self.plan, self.expected).into();
+        let algorithm = self.expected.map(|crc| crc.algorithm);
+        let left = timeout_at(self.job.deadline.end(), self.s3.upload_part(&self.upload, MARK, mark, algorithm)).await;
+        matches!(left, Ok(Ok(_)))
+    }
+
+    fn out_of_time(&self) -> Error {
+        Error::OutOfTime { uri: self.job.target.clone(), parts: Some((self.done.len(), self.plan.parts.len())) }
+    }
+}
+
+async fn write_part(
+    s3: &S3,
+    job: &Job,
+    upload: &Upload,
+    number: i32,
+    part: &plan::Part,
+    algorithm: Option<Algorithm>,
+) -> Result<s3::Part, S3Error> {
+    match part {
+        plan::Part::Upload(pieces) => s3.upload_part(upload, number, job.bytes(s3, pieces).await?, algorithm).await,
+        plan::Part::Copy { source, range } => s3.copy_part(upload, number, &job.sources[*source], *range).await,
+    }
+}
+
+/// What the mark of a job's upload says.
+fn mark(job: &Job, plan: &Plan, expected: Option<Crc>) -> String {
+    let crc = expected.map_or_else(String::new, Crc::base64);
+    hex(&Sha256::digest(format!("{}\n{crc}\n{plan}", job.fingerprint.as_str())))
+}
+
+/// A part shows no bytes, but their CRC if the upload has an algorithm, and otherwise their MD5 as its ETag.
+fn is_mark(part: &s3::Part, mark: &str) -> bool {
+    let says_so = match part.crc {
+        Some(crc) => crc == Crc::of(crc.algorithm, mark.as_bytes()),
+        None => part.etag.trim_matches('"') == hex(&md5::Md5::digest(mark)),
+    };
+    part.number == MARK && part.size == mark.len() as u64 && says_so
+}
+
+/// Aborts an upload until no part of it is left.
+async fn abort(s3: &S3, upload: &Upload) {
+    for _ in 0..ABORTS {
+        let aborted = async {
+            s3.abort(upload).await?;
+            s3.parts(upload).await
+        };
+        match aborted.await {
+            Ok(parts) if parts.is_empty() => return,
+            Ok(_) => (),
+            Err(failure) => {
+                tracing::warn!(upload = upload.id, "an upload could not be aborted: {failure}");
+                return;
+            }
+        }
+    }
+    tracing::warn!(upload = upload.id, "an upload has parts after {ABORTS} aborts");
+}

@@ -1,0 +1,38 @@
+//! When Lambda ends the function, and what time is left until then.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// Kept at the end: for leaving an upload to the next try, and for saying so.
+const MARGIN: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    pub fn after(time: Duration) -> Deadline {
+        Deadline(Instant::now() + time)
+    }
+
+    /// Lambda's own, in milliseconds since 1970.
+    pub fn at(milliseconds: u64) -> Deadline {
+        let at = UNIX_EPOCH + Duration::from_millis(milliseconds);
+        Deadline::after(at.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// Until then S3 may be asked for something new.
+    pub fn last_call(self) -> Instant {
+        self.0.checked_sub(MARGIN).unwrap_or(self.0)
+    }
+
+    /// Until then all has to be over, so that Lambda is told what happened.
+    pub fn end(self) -> Instant {
+        self.0.checked_sub(MARGIN / 5).unwrap_or(self.0)
+    }
+
+    /// The time until the last call.
+    pub fn left(self) -> Duration {
+        self.last_call().saturating_duration_since(Instant::now())
+    }
+}

@@ -1,0 +1,30 @@
+//! What a final object carries besides its bytes.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::columns::Columns;
+use crate::s3::{Attributes, Object};
+use crate::settings::Settings;
+use crate::unload::Dialect;
+
+/// All that the source carries, but its tags, with a type and a name that browsers and Excel
+/// understand. The column names are left out: they are in the object itself now.
+pub fn of_final(settings: &Settings, source: &Object, columns: &Columns, dialect: &Dialect) -> Attributes {
+    let mut attributes = Attributes { kms_key_id: settings.final_kms_key_id.clone(), ..source.attributes.clone() };
+    attributes.metadata.remove("headers");
+    let default = matches!(
+        attributes.content_type.as_deref(),
+        None | Some("" | "binary/octet-stream" | "application/octet-stream")
+    );
+    if default {
+        let kind = if matches!(dialect, Dialect::Csv { .. }) { "text/csv" } else { "text/plain" };
+        attributes.content_type = Some(format!("{kind}; charset=utf-8"));
+    }
+    if let Some(filename) = &columns.filename {
+        // RFC 6266: the plain form for those who can't read the other.
+        let plain = filename.replace(|c: char| !c.is_ascii() || c.is_ascii_control() || "\"\\".contains(c), "_");
+        let encoded = utf8_percent_encode(filename, NON_ALPHANUMERIC);
+        attributes.content_disposition = Some(format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"));
+    }
+    attributes
+}

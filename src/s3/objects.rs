@@ -1,0 +1,152 @@
+//! Operations on whole objects, and lists of them.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ChecksumMode;
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    ATTEMPT, ATTEMPTS, Attributes, Object, S3, S3Error, Stood, Written, absent, carrying, crc_of, in_memory, with_crc,
+};
+use crate::copy::crc::{Algorithm, Crc};
+use crate::copy::range::ByteRange;
+use crate::uri::Uri;
+
+impl S3 {
+    /// HeadObject, with the object's CRC; `None` where there is none.
+    pub async fn head(&self, uri: &Uri) -> Result<Option<Object>, S3Error> {
+        let request = self.client.head_object().bucket(&uri.bucket).key(&uri.key);
+        let request = request.checksum_mode(ChecksumMode::Enabled);
+        let head = match request.customize().interceptor(self.traffic.clone()).send().await {
+            Ok(head) => head,
+            Err(error) => return absent(S3Error::new("HeadObject", uri, error)),
+        };
+        let tagged = head.tag_count().is_some_and(|count| count > 0);
+        let crc = crc_of!(head);
+        let attributes = Attributes {
+            metadata: head.metadata.unwrap_or_default(),
+            content_type: head.content_type,
+            content_disposition: head.content_disposition,
+            content_encoding: head.content_encoding,
+            content_language: head.content_language,
+            cache_control: head.cache_control,
+            tagging: None,
+            kms_key_id: None,
+        };
+        let size = head.content_length.and_then(|size| u64::try_from(size).ok());
+        let (Some(size), Some(etag)) = (size, head.e_tag) else {
+            return Err(S3Error::unusable("HeadObject", uri, "no Content-Length or ETag"));
+        };
+        Ok(Some(Object { uri: uri.clone(), size, etag, crc, attributes, tagged }))
+    }
+
+    /// GetObject of a whole small object; `None` where there is none, an error where it is over `limit` bytes.
+    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<Bytes>, S3Error> {
+        match self.get(uri, limit, |request| request).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) => absent(error),
+        }
+    }
+
+    /// GetObject of a range, of just the version that has this ETag.
+    pub async fn get_range(&self, object: &Object, range: ByteRange) -> Result<Bytes, S3Error> {
+        let pinned = |request: GetObjectFluentBuilder| request.if_match(&object.etag).range(range.to_string());
+        let bytes = self.get(&object.uri, range.length(), pinned).await?;
+        match bytes.len() as u64 == range.length() {
+            true => Ok(bytes),
+            false => Err(S3Error::unusable("GetObject", &object.uri, &format!("{} bytes for {range}", bytes.len()))),
+        }
+    }
+
+    /// GetObject of at most `limit` bytes. The SDK tries again only what fails before the body.
+    async fn get(
+        &self,
+        uri: &Uri,
+        limit: u64,
+        with: impl Fn(GetObjectFluentBuilder) -> GetObjectFluentBuilder,
+    ) -> Result<Bytes, S3Error> {
+        let mut attempt = 1;
+        loop {
+            let request = with(self.client.get_object().bucket(&uri.bucket).key(&uri.key));
+            let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+            let answer = answer.map_err(|error| S3Error::new("GetObject", uri, error))?;
+            let size = answer.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX);
+            if size > limit {
+                return Err(S3Error::too_long(uri, size, limit));
+            }
+            match read(uri, answer.body, size).await {
+                Err(_) if attempt < ATTEMPTS => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
+                result => return result,
+            }
+            attempt += 1;
+        }
+    }
+
+    /// GetObjectTagging, in the form in which CreateMultipartUpload takes it.
+    pub async fn tagging(&self, uri: &Uri) -> Result<String, S3Error> {
+        let request = self.client.get_object_tagging().bucket(&uri.bucket).key(&uri.key);
+        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+        let answer = answer.map_err(|error| S3Error::new("GetObjectTagging", uri, error))?;
+        let encode =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let tags = answer.tag_set.iter().map(|tag| format!("{}={}", encode(&tag.key), encode(&tag.value)));
+        Ok(tags.collect::<Vec<_>>().join("&"))
+    }
+
+    /// ListObjectsV2, all pages: the keys that begin with `prefix`.
+    pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, S3Error> {
+        let uri = Uri::new(bucket, prefix);
+        let (mut keys, mut token) = (Vec::new(), None);
+        loop {
+            let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(token);
+            let page = request.customize().interceptor(self.traffic.clone()).send().await;
+            let page = page.map_err(|error| S3Error::new("ListObjectsV2", &uri, error))?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+            token = page.next_continuation_token.filter(|_| page.is_truncated == Some(true));
+            if token.is_none() {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// PutObject, if what stood there still does, and if the body has this CRC.
+    pub async fn put(
+        &self,
+        target: &Uri,
+        body: Bytes,
+        attributes: &Attributes,
+        stood: &Stood,
+        crc: Option<Crc>,
+    ) -> Result<Written, S3Error> {
+        let request = self.client.put_object().bucket(&target.bucket).key(&target.key);
+        let request = with_crc!(carrying!(request, attributes), crc).body(in_memory(body));
+        let request = request.set_if_none_match(stood.if_none_match()).set_if_match(stood.if_match());
+        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+        let answer = answer.map_err(|error| S3Error::new("PutObject", target, error))?;
+        let crc = crc_of!(answer);
+        let etag = answer.e_tag.ok_or_else(|| S3Error::unusable("PutObject", target, "no ETag"))?;
+        Ok(Written { etag, crc })
+    }
+
+    /// DeleteObject, if it still has this ETag; without one, whatever stands there.
+    pub async fn delete(&self, uri: &Uri, etag: Option<&str>) -> Result<(), S3Error> {
+        let request = self.client.delete_object().bucket(&uri.bucket).key(&uri.key);
+        let request = request.set_if_match(etag.map(str::to_owned));
+        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+        answer.map(drop).map_err(|error| S3Error::new("DeleteObject", uri, error))
+    }
+}
+
+/// Reads a body of a known length; that it is the length sees HTTP to.
+async fn read(uri: &Uri, mut body: ByteStream, length: u64) -> Result<Bytes, S3Error> {
+    let cut = |what: &dyn fmt::Display| S3Error::broken_off(uri, what);
+    let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
+    while let Some(chunk) = tokio::time::timeout(ATTEMPT, body.next()).await.map_err(|late| cut(&late))? {
+        bytes.extend_from_slice(&chunk.map_err(|error| cut(&DisplayErrorContext(error)))?);
+    }
+    Ok(bytes.freeze())
+}

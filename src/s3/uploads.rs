@@ -1,0 +1,198 @@
+//! Operations on multipart uploads.
+
+use std::time::Duration;
+
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use bytes::Bytes;
+
+use super::{
+    ATTEMPT, Attributes, Object, S3, S3Error, Stood, Written, carrying, crc_of, in_memory, patience, with_crc,
+};
+use crate::copy::crc::{Algorithm, Crc};
+use crate::copy::range::ByteRange;
+use crate::uri::Uri;
+
+/// S3 may take minutes to put many parts together (AWS, S3 API reference, CompleteMultipartUpload).
+const COMPLETION: Duration = Duration::from_secs(600);
+/// A tenth of the speed that copies were measured at; a slower one is stuck.
+const SLOWEST_COPY: u64 = 8 << 20;
+
+/// A multipart upload that is under way.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    pub target: Uri,
+    pub id: String,
+}
+
+/// A part that S3 has.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub number: i32,
+    pub size: u64,
+    pub etag: String,
+    /// Where the upload was created with an algorithm.
+    pub crc: Option<Crc>,
+}
+
+impl S3 {
+    /// CreateMultipartUpload; with an algorithm, S3 keeps such a CRC of the whole object.
+    pub async fn create(
+        &self,
+        target: &Uri,
+        attributes: &Attributes,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Upload, S3Error> {
+        let request = self.client.create_multipart_upload().bucket(&target.bucket).key(&target.key);
+        let request = carrying!(request, attributes)
+            .set_checksum_algorithm(algorithm.map(ChecksumAlgorithm::from))
+            .set_checksum_type(algorithm.map(|_| ChecksumType::FullObject));
+        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+        let answer = answer.map_err(|error| S3Error::new("CreateMultipartUpload", target, error))?;
+        let id = answer.upload_id.ok_or_else(|| S3Error::unusable("CreateMultipartUpload", target, "no UploadId"))?;
+        Ok(Upload { target: target.clone(), id })
+    }
+
+    /// UploadPart; part numbers begin at 1. The algorithm is that of the upload.
+    pub async fn upload_part(
+        &self,
+        upload: &Upload,
+        number: i32,
+        body: Bytes,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Part, S3Error> {
+        let Upload { target, id } = upload;
+        let size = body.len() as u64;
+        let crc = algorithm.map(|algorithm| Crc::of(algorithm, &body));
+        let request = self.client.upload_part().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let request = with_crc!(request, crc).part_number(number).body(in_memory(body));
+        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+        let error = |error: S3Error| error.of_part(number);
+        let answer = answer.map_err(|failure| error(S3Error::new("UploadPart", target, failure)))?;
+        let etag = answer.e_tag.ok_or_else(|| error(S3Error::unusable("UploadPart", target, "no ETag")))?;
+        Ok(Part { number, size, etag, crc })
+    }
+
+    /// UploadPartCopy of a range, or of the whole source, as long as it has this ETag.
+    pub async fn copy_part(
+        &self,
+        upload: &Upload,
+        number: i32,
+        source: &Object,
+        range: ByteRange,
+    ) -> Result<Part, S3Error> {
+        let Upload { target, id } = upload;
+        let slowest = Duration::from_secs(range.length() / SLOWEST_COPY);
+        let part = (range.length() < source.size).then(|| range.to_string());
+        let request = self.client.upload_part_copy().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let request = request
+            .part_number(number)
+            .copy_source(source.uri.copy_source())
+            .copy_source_if_match(&source.etag)
+            .set_copy_source_range(part)
+            .customize()
+            .interceptor(self.traffic.clone())
+            .config_override(patience(ATTEMPT + slowest));
+        let error = |error: S3Error| error.of_part(number);
+        let answer = request.send().await.map_err(|failure| error(S3Error::new("UploadPartCopy", target, failure)))?;
+        let result = answer.copy_part_result.as_ref();
+        let crc = result.and_then(|result| crc_of!(result));
+        let etag = result.and_then(|result| result.e_tag.clone());
+        let etag = etag.ok_or_else(|| error(S3Error::unusable("UploadPartCopy", target, "no CopyPartResult")))?;
+        Ok(Part { number, size: range.length(), etag, crc })
+    }
+
+    /// CompleteMultipartUpload, if what stood there still does, and if the whole has this size and CRC.
+    pub async fn complete(
+        &self,
+        upload: &Upload,
+        parts: &[Part],
+        size: u64,
+        stood: &Stood,
+        crc: Option<Crc>,
+    ) -> Result<Written, S3Error> {
+        let Upload { target, id } = upload;
+        let parts = parts.iter().map(|part| {
+            let completed = CompletedPart::builder().part_number(part.number).e_tag(&part.etag);
+            with_crc!(completed, part.crc).build()
+        });
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
+        let request = self.client.complete_multipart_upload().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let request = with_crc!(request, crc)
+            .set_checksum_type(crc.map(|_| ChecksumType::FullObject))
+            .multipart_upload(parts)
+            .mpu_object_size(i64::try_from(size).unwrap_or(i64::MAX))
+            .set_if_none_match(stood.if_none_match())
+            .set_if_match(stood.if_match());
+        let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(COMPLETION));
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| S3Error::new("CompleteMultipartUpload", target, error))?;
+        let crc = crc_of!(answer);
+        let etag = answer.e_tag.ok_or_else(|| S3Error::unusable("CompleteMultipartUpload", target, "no ETag"))?;
+        Ok(Written { etag, crc })
+    }
+
+    /// AbortMultipartUpload; one that is gone already is as good.
+    pub async fn abort(&self, upload: &Upload) -> Result<(), S3Error> {
+        let Upload { target, id } = upload;
+        let request = self.client.abort_multipart_upload().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+        match answer.map_err(|error| S3Error::new("AbortMultipartUpload", target, error)) {
+            Err(error) if error.status != Some(404) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// ListParts, all pages; empty for an upload that is gone.
+    pub async fn parts(&self, upload: &Upload) -> Result<Vec<Part>, S3Error> {
+        let Upload { target, id } = upload;
+        let (mut parts, mut after) = (Vec::new(), None);
+        loop {
+            let request = self.client.list_parts().bucket(&target.bucket).key(&target.key).upload_id(id);
+            let request = request.set_part_number_marker(after.take());
+            let page = request.customize().interceptor(self.traffic.clone()).send().await;
+            let page = match page.map_err(|error| S3Error::new("ListParts", target, error)) {
+                Err(error) if error.status == Some(404) => return Ok(Vec::new()),
+                page => page?,
+            };
+            parts.extend(page.parts().iter().filter_map(|part| {
+                let size = u64::try_from(part.size?).ok()?;
+                Some(Part { number: part.part_number?, size, etag: part.e_tag.clone()?, crc: crc_of!(part) })
+            }));
+            match page.next_part_number_marker.filter(|_| page.is_truncated == Some(true)) {
+                None => return Ok(parts),
+                next => after = next,
+            }
+        }
+    }
+
+    /// ListMultipartUploads, all pages: those to just this key. None, where the server has no such list.
+    pub async fn uploads(&self, target: &Uri) -> Result<Vec<Upload>, S3Error> {
+        let (mut uploads, mut after) = (Vec::new(), (None, None));
+        loop {
+            let request = self.client.list_multipart_uploads().bucket(&target.bucket).prefix(&target.key);
+            let request = request.set_key_marker(after.0.take()).set_upload_id_marker(after.1.take());
+            let page = request.customize().interceptor(self.traffic.clone()).send().await;
+            let page = match page.map_err(|error| S3Error::new("ListMultipartUploads", target, error)) {
+                Err(error) if error.status == Some(501) => return Ok(uploads),
+                page => page?,
+            };
+            let listed = page.uploads.unwrap_or_default().into_iter();
+            let ours = listed.filter(|upload| upload.key.as_ref() == Some(&target.key));
+            uploads.extend(ours.filter_map(|upload| Some(Upload { target: target.clone(), id: upload.upload_id? })));
+            match page.next_key_marker.filter(|_| page.is_truncated == Some(true)) {
+                None => return Ok(uploads),
+                next => after = (next, page.next_upload_id_marker),
+            }
+        }
+    }
+}
+
+impl From<Algorithm> for ChecksumAlgorithm {
+    fn from(algorithm: Algorithm) -> ChecksumAlgorithm {
+        match algorithm {
+            Algorithm::Crc64Nvme => ChecksumAlgorithm::Crc64Nvme,
+            Algorithm::Crc32 => ChecksumAlgorithm::Crc32,
+            Algorithm::Crc32c => ChecksumAlgorithm::Crc32C,
+        }
+    }
+}

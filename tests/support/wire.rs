@@ -1,0 +1,46 @@
+//! A client of the S3 in memory that needs no connection: with the clock paused, waits cost nothing,
+//! and all that can happen has happened before time goes on.
+
+use aws_sdk_s3::config::RuntimeComponents;
+use aws_sdk_s3::config::http::{HttpRequest, HttpResponse};
+use aws_sdk_s3::primitives::SdkBody;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use futures_util::stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Bytes, Frame};
+use local_s3::LocalS3;
+
+#[derive(Clone, Debug)]
+pub struct Wire(pub LocalS3);
+
+impl HttpClient for Wire {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let s3 = self.0.clone();
+        HttpConnectorFuture::new(async move { carry(&s3, request).await })
+    }
+}
+
+async fn carry(s3: &LocalS3, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let mut request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+    let host = request.uri().authority().unwrap().as_str().parse().unwrap();
+    request.headers_mut().insert("host", host);
+    let request = request.map(|body| Bytes::copy_from_slice(body.bytes().unwrap()).into());
+    let answer = s3.answer(request).await.map_err(|error| ConnectorError::io(error.into()))?;
+    let (parts, mut body) = answer.into_parts();
+    let mut frames: Vec<Result<Frame<Bytes>, std::io::Error>> = Vec::new();
+    while let Some(frame) = body.frame().await {
+        frames.push(frame.map_err(std::io::Error::other));
+    }
+    let body = SdkBody::from_body_1_x(StreamBody::new(stream::iter(frames)));
+    let answer = hyper::Response::from_parts(parts, body);
+    HttpResponse::try_from(answer).map_err(|error| ConnectorError::user(error.into()))
+}
