@@ -39,23 +39,30 @@ fn calls(request: &Request, encrypted: bool) -> Vec<Call> {
             vec![object("s3:GetObject", source), object("s3:PutObject", &path)]
         }
         "AbortMultipartUpload" => vec![object("s3:AbortMultipartUpload", &path)],
+        "ListParts" => vec![object("s3:ListMultipartUploadParts", &path)],
+        "ListMultipartUploads" => vec![call("s3:ListBucketMultipartUploads", &bucket)],
+        // If-Match asks for the object as well.
+        "DeleteObject" => vec![object("s3:DeleteObject", &path), object("s3:GetObject", &path)],
         other => panic!("{other}: which permission does it need?"),
     };
+    let of_final = request.key.starts_with("final/");
     match request.operation {
-        "GetObject" => calls.extend(source_key()),
+        // A HEAD that asks for the checksum needs the key, as a GET does.
+        "HeadObject" | "GetObject" if of_final => calls.extend(final_key("kms:Decrypt")),
+        "HeadObject" | "GetObject" => calls.extend(source_key()),
         "PutObject" | "CreateMultipartUpload" | "UploadPart" => calls.extend(final_key("kms:GenerateDataKey")),
         "UploadPartCopy" => calls.extend([source_key(), final_key("kms:GenerateDataKey")].into_iter().flatten()),
-        "CompleteMultipartUpload" => calls.extend(final_key("kms:Decrypt")),
+        "CompleteMultipartUpload" | "ListParts" => calls.extend(final_key("kms:Decrypt")),
         _ => (),
     }
-    if request.operation == "GetObject" && request.bucket.starts_with("test-") && !request.key.starts_with("final/") {
+    if ["HeadObject", "GetObject"].contains(&request.operation) {
         calls.push(call("s3:ListBucket", &bucket));
     }
     calls.extend(request.sends_tags.then(|| object("s3:PutObjectTagging", &path)));
     calls
 }
 
-/// All that the function does: small and large, tags, sidecars and manifests, an abort.
+/// All that the function does: small and large, tags, sidecars and manifests, an abort, deletion.
 async fn everything(world: &World, variables: &[(&str, &str)]) -> Vec<Request> {
     let local = world.local();
     let bucket = world.bucket.as_str();
@@ -72,14 +79,17 @@ async fn everything(world: &World, variables: &[(&str, &str)]) -> Vec<Request> {
     let manifest = format!(r#"{{"entries":[{entry}],"schema":{{"elements":[{{"name":"id"}}]}}}}"#);
     local.put(bucket, "unload/m_manifest", Object::new(manifest));
     world.run(variables, &["unload/q_.headers", "unload/m_manifest"]).await.unwrap();
+    local.put(bucket, "unload/q_0002_part_00", Object::new(Content::repeat(rows(MIB), 6 * MIB as u64)));
     local.fail("UploadPartCopy", 1, Fault::Error(403, "AccessDenied"));
-    world.run(variables, &["unload/q_0001_part_00"]).await.unwrap_err();
+    world.run(variables, &["unload/q_0002_part_00"]).await.unwrap_err();
     local.take_requests()
 }
 
 #[tokio::test]
 async fn it_allows_all_that_the_function_does_and_no_more() {
-    for (final_bucket, kms) in [("", false), ("", true), ("finals", false)] {
+    for (final_bucket, kms, delete) in
+        [("", false, "off"), ("", true, "off"), ("finals", false, "off"), ("", false, "on")]
+    {
         let world = World::in_process().await;
         let keys = if kms { [SOURCE_KEY, FINAL_KEY] } else { ["", ""] };
         let template = Template::with(&[
@@ -87,6 +97,7 @@ async fn it_allows_all_that_the_function_does_and_no_more() {
             ("FinalBucketName", final_bucket),
             ("SourceKmsKeyArn", keys[0]),
             ("FinalKmsKeyArn", keys[1]),
+            ("DeleteSource", delete),
         ]);
         let variables = template.variables();
         let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -99,7 +110,8 @@ async fn it_allows_all_that_the_function_does_and_no_more() {
         for grant in &grants {
             assert!(calls.iter().any(|call| grant.allows(call)), "never needed: {grant:?}");
         }
-        assert_eq!(grants.len(), if kms { 10 } else { 7 }, "{grants:#?}");
+        let more = usize::from(!final_bucket.is_empty()) + usize::from(delete == "on") + if kms { 3 } else { 0 };
+        assert_eq!(grants.len(), 9 + more, "{grants:#?}");
 
         let bucket = &world.bucket;
         let list = call("s3:ListBucket", &format!("arn:aws:s3:::{bucket}"));
@@ -107,7 +119,8 @@ async fn it_allows_all_that_the_function_does_and_no_more() {
             object("s3:GetObject", &format!("{bucket}/other/key")),
             object("s3:PutObject", &format!("{bucket}/unload/q_0000_part_00")),
             object("s3:PutObject", &format!("{bucket}/other/key")),
-            object("s3:DeleteObject", &format!("{bucket}/unload/q_0000_part_00")),
+            object("s3:DeleteObject", &format!("{bucket}/final/q_0000_part_00")),
+            object("s3:DeleteObject", &format!("{bucket}/other/key")),
             object("s3:GetObject", "another-bucket/unload/q_0000_part_00"),
             Call { prefix: Some("other/".to_owned()), ..list },
         ] {

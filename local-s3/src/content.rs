@@ -1,6 +1,8 @@
 //! The bytes of an object, as pieces that are shared, repeated and never copied: an object of 48 TiB
 //! costs no more than one of a mebibyte.
 
+use std::sync::OnceLock;
+
 use bytes::{Bytes, BytesMut};
 use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 
@@ -16,12 +18,14 @@ struct Cycle {
     bytes: Bytes,
     start: usize,
     length: u64,
+    /// Its CRC64NVME, once somebody has asked.
+    crc64: OnceLock<u64>,
 }
 
 impl Content {
     /// The same bytes again and again, `length` in all.
     pub fn repeat(bytes: impl Into<Bytes>, length: u64) -> Content {
-        Content::of(Cycle { bytes: bytes.into(), start: 0, length })
+        Content::of(Cycle::new(bytes.into(), 0, length))
     }
 
     fn of(cycle: Cycle) -> Content {
@@ -48,7 +52,7 @@ impl Content {
             let to = end.clamp(at, at + piece.length) - at;
             if from < to {
                 let start = (piece.start as u64 + from) % piece.bytes.len() as u64;
-                pieces.push(Cycle { bytes: piece.bytes.clone(), start: start as usize, length: to - from });
+                pieces.push(Cycle::new(piece.bytes.clone(), start as usize, to - from));
             }
             at += piece.length;
         }
@@ -88,6 +92,10 @@ impl Content {
 }
 
 impl Cycle {
+    fn new(bytes: Bytes, start: usize, length: u64) -> Cycle {
+        Cycle { bytes, start, length, crc64: OnceLock::new() }
+    }
+
     fn chunks(self) -> impl Iterator<Item = Bytes> {
         let (mut at, mut left) = (self.start, self.length);
         std::iter::from_fn(move || {
@@ -99,8 +107,15 @@ impl Cycle {
         })
     }
 
-    /// Without reading a round more than once.
     fn crc(&self, algorithm: CrcAlgorithm) -> u64 {
+        match algorithm {
+            CrcAlgorithm::Crc64Nvme => *self.crc64.get_or_init(|| self.summed(algorithm)),
+            _ => self.summed(algorithm),
+        }
+    }
+
+    /// Without reading a round more than once.
+    fn summed(&self, algorithm: CrcAlgorithm) -> u64 {
         let round = self.bytes.len() as u64;
         let first = self.length.min(round - self.start as u64);
         let rounds = (self.length - first) / round;
@@ -134,7 +149,7 @@ impl<B: Into<Bytes>> From<B> for Content {
     fn from(bytes: B) -> Content {
         let bytes = bytes.into();
         let length = bytes.len() as u64;
-        Content::of(Cycle { bytes, start: 0, length })
+        Content::of(Cycle::new(bytes, 0, length))
     }
 }
 

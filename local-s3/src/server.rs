@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Bytes, Frame};
-use hyper::header::{CONTENT_LENGTH, HeaderValue};
+use hyper::header::CONTENT_LENGTH;
 use hyper::http::{Response, request, response};
 use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
@@ -18,7 +18,7 @@ use s3s::{Body, HttpError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use crate::api::Api;
+use crate::api::{AByteEarlier, Api};
 use crate::store::{Object, Store, Upload};
 
 /// A server; one that listens ends with the runtime that it was started on.
@@ -90,7 +90,7 @@ impl std::fmt::Debug for LocalS3 {
 
 impl Default for LocalS3 {
     fn default() -> LocalS3 {
-        LocalS3::before(Arc::default(), "http://localhost".to_owned())
+        LocalS3::before(Arc::default(), "http://127.0.0.1".to_owned())
     }
 }
 
@@ -130,6 +130,10 @@ impl LocalS3 {
 
     pub fn get(&self, bucket: &str, key: &str) -> Option<Object> {
         self.store().object(bucket, key).cloned()
+    }
+
+    pub fn delete(&self, bucket: &str, key: &str) {
+        self.store().delete(bucket, key);
     }
 
     /// All keys of a bucket, in order.
@@ -226,9 +230,7 @@ impl LocalS3 {
                 call(request).await
             }
             Some(Fault::WrongRange) => {
-                if let Some(range) = request.headers_mut().get_mut(COPY_RANGE) {
-                    *range = a_byte_earlier(range).unwrap_or_else(|| range.clone());
-                }
+                request.extensions_mut().insert(AByteEarlier);
                 call(request).await
             }
             Some(Fault::Meanwhile(change)) => {
@@ -255,12 +257,6 @@ impl LocalS3 {
 }
 
 const COPY_RANGE: &str = "x-amz-copy-source-range";
-
-fn a_byte_earlier(range: &HeaderValue) -> Option<HeaderValue> {
-    let (first, last) = range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
-    let earlier = |at: &str| at.parse::<u64>().ok()?.checked_sub(1);
-    HeaderValue::from_str(&format!("bytes={}-{}", earlier(first)?, earlier(last)?)).ok()
-}
 
 impl Request {
     fn of(parts: &request::Parts) -> Request {

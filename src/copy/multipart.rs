@@ -8,7 +8,7 @@
 //! came in parts by when its upload began (S3 user guide, "Working with object metadata"), so that a
 //! new source can look older than an upload that holds parts of the one before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -96,32 +96,37 @@ impl<'a> Run<'a> {
         let (s3, job, upload) = (self.s3, self.job, &self.upload);
         let algorithm = self.expected.map(|crc| crc.algorithm);
         let missing = (1..).zip(&self.plan.parts).filter(|(number, _)| !self.done.contains_key(number));
-        let mut missing = missing.collect::<Vec<_>>().into_iter().peekable();
+        let mut missing: VecDeque<_> = missing.collect();
         let mut pace = Pace::new(plan::S3.in_flight);
         let mut slowest = Duration::ZERO;
         let mut in_flight = FuturesUnordered::new();
         loop {
             while in_flight.len() < pace.allowed() {
                 let ends_in_time = |part: &plan::Part| plan::S3.time(part.length()).max(slowest) <= job.deadline.left();
-                let Some((number, part)) = missing.next_if(|(_, part)| ends_in_time(part)) else { break };
+                let Some(next) = missing.pop_front_if(|(_, part)| ends_in_time(part)) else { break };
                 let begun = pace.begin();
                 in_flight.push(async move {
                     let (s3, since) = (s3.watched(), Instant::now());
-                    let part = write_part(&s3, job, upload, number, part, algorithm).await;
-                    (begun, s3.slowed(), since.elapsed(), part)
+                    let part = write_part(&s3, job, upload, next, algorithm).await;
+                    (begun, s3.slowed(), since.elapsed(), part.map_err(|error| (next, error)))
                 });
             }
             tokio::select! {
                 biased;
                 ended = in_flight.next() => match ended {
-                    None if missing.peek().is_none() => return Ok(()),
+                    None if missing.is_empty() => return Ok(()),
                     None => return Err(self.out_of_time()),
-                    Some((begun, slowed, took, part)) => {
-                        let part = part?;
+                    Some((begun, slowed, took, Ok(part))) => {
                         self.done.insert(part.number, part);
                         pace.end(begun, slowed);
                         slowest = slowest.max(took);
                     }
+                    // What S3 does not take among others it may take alone.
+                    Some((begun, .., Err((part, error)))) if error.transient() && pace.allowed() > 1 => {
+                        missing.push_front(part);
+                        pace.end(begun, true);
+                    }
+                    Some((.., Err((_, error)))) => return Err(error.into()),
                 },
                 () = sleep_until(job.deadline.last_call()) => return Err(self.out_of_time()),
             }
@@ -158,8 +163,7 @@ async fn write_part(
     s3: &S3,
     job: &Job,
     upload: &Upload,
-    number: i32,
-    part: &plan::Part,
+    (number, part): (i32, &plan::Part),
     algorithm: Option<Algorithm>,
 ) -> Result<s3::Part, S3Error> {
     match part {

@@ -1,0 +1,183 @@
+//! Everything that can go wrong with a request, at every request of a run, one at a time and in pairs:
+//! the final object is right, or the run fails and leaves nothing that the next one would not take up.
+//! The clock is paused, so that waits and time-outs cost nothing.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use local_s3::{Content, Fault, LocalS3, Object};
+use support::{MIB, World, rows};
+
+const KEY: &str = "unload/q_0000_part_00";
+const FINAL: &str = "final/q_0000_part_00";
+const HEADER: &str = "idx|venue|name\n";
+
+/// What can go wrong with a request.
+#[derive(Clone, Copy, Debug)]
+enum Mishap {
+    Internal,
+    SlowDown,
+    TooMany,
+    Reset,
+    CutAnswer,
+    TimeOut,
+    ErrorIn200,
+    LostAnswer,
+}
+
+const MISHAPS: [Mishap; 8] = [
+    Mishap::Internal,
+    Mishap::SlowDown,
+    Mishap::TooMany,
+    Mishap::Reset,
+    Mishap::CutAnswer,
+    Mishap::TimeOut,
+    Mishap::ErrorIn200,
+    Mishap::LostAnswer,
+];
+
+impl Mishap {
+    /// `None` where a server does no such thing: S3 says 200 before it knows only when it writes.
+    fn fault(self, operation: &str) -> Option<Fault> {
+        Some(match self {
+            Mishap::Internal => Fault::Error(500, "InternalError"),
+            Mishap::SlowDown => Fault::Error(503, "SlowDown"),
+            Mishap::TooMany => Fault::Error(429, "TooManyRequests"),
+            Mishap::Reset => Fault::Reset,
+            Mishap::CutAnswer => Fault::CutAnswer,
+            Mishap::TimeOut => Fault::Late(Duration::from_secs(3_600)),
+            Mishap::ErrorIn200 if operation == "GetObject" => return None,
+            Mishap::ErrorIn200 => Fault::ErrorIn200("InternalError"),
+            Mishap::LostAnswer => Fault::LostAnswer,
+        })
+    }
+}
+
+/// What came of the cells that were tried.
+#[derive(Debug, Default)]
+struct Tally {
+    cells: usize,
+    /// Runs that failed, which is allowed.
+    failed: usize,
+    wrong: usize,
+    orphans: usize,
+}
+
+/// One source, its sidecar, and a run in which the requests of these numbers meet these mishaps.
+async fn cell(source: &Object, mishaps: &[(usize, Mishap)], tally: &mut Tally) {
+    let world = World::in_memory().await;
+    let local = world.local();
+    local.put("bucket", "unload/q_.headers", Object::new("idx,venue,name"));
+    local.put("bucket", KEY, source.clone());
+    let (met, due) = (Arc::new(Mutex::new(BTreeSet::new())), mishaps.to_vec());
+    let (mut number, meets) = (0, met.clone());
+    local.judge(move |request| {
+        number += 1;
+        let (_, mishap) = due.iter().find(|(at, _)| *at == number)?;
+        let fault = mishap.fault(request.operation)?;
+        meets.lock().unwrap().insert(number);
+        Some(fault)
+    });
+    let result = world.run(&[], &[KEY]).await;
+    if met.lock().unwrap().len() < mishaps.len() {
+        return;
+    }
+    tally.cells += 1;
+    let mut expected = Content::from(HEADER);
+    expected.append(&source.content);
+    let right = |local: &LocalS3| local.get("bucket", FINAL).is_some_and(|object| object.content == expected);
+    let wrong = |local: &LocalS3| local.get("bucket", FINAL).is_some_and(|object| object.content != expected);
+    match result {
+        Ok(_) => tally.wrong += usize::from(!right(local)),
+        Err(_) => {
+            tally.failed += 1;
+            tally.wrong += usize::from(wrong(local));
+            local.judge(|_| None);
+            world.run(&[], &[KEY]).await.unwrap();
+            tally.wrong += usize::from(!right(local));
+        }
+    }
+    if !local.uploads().is_empty() {
+        tally.orphans += 1;
+        eprintln!("{mishaps:?}: {:?}", local.take_requests().iter().map(|it| it.operation).collect::<Vec<_>>());
+    }
+}
+
+fn source(size: usize) -> Object {
+    Object::new(rows(size))
+}
+
+/// How many requests a run of this source makes.
+async fn requests(source: &Object) -> usize {
+    let mut tally = Tally::default();
+    let mut count = 0;
+    while tally.cells == count {
+        count += 1;
+        cell(source, &[(count, Mishap::Reset)], &mut tally).await;
+    }
+    count - 1
+}
+
+fn report(what: &str, tally: &Tally) {
+    let Tally { cells, failed, wrong, orphans } = tally;
+    println!("{what}: {cells} cells, {failed} runs failed, {wrong} wrong objects, {orphans} orphaned uploads");
+    assert_eq!((*wrong, *orphans), (0, 0), "{what}");
+}
+
+async fn one_at_a_time(what: &str, source: &Object) {
+    let mut tally = Tally::default();
+    for number in 1..=requests(source).await {
+        for mishap in MISHAPS {
+            cell(source, &[(number, mishap)], &mut tally).await;
+        }
+    }
+    report(what, &tally);
+    assert!(tally.cells > 40, "{tally:?}");
+}
+
+/// A request tried again is a request, so that pairs hit the same one twice as well.
+async fn in_pairs(what: &str, source: &Object, first: Range<usize>) {
+    let mut tally = Tally::default();
+    let last = requests(source).await + 1;
+    for one in first.start..first.end.min(last) {
+        for other in one + 1..=last {
+            for mishap in MISHAPS {
+                for another in MISHAPS {
+                    cell(source, &[(one, mishap), (other, another)], &mut tally).await;
+                }
+            }
+        }
+    }
+    report(what, &tally);
+    assert!(tally.cells > 1_000, "{tally:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_objects_survive_one_fault() {
+    one_at_a_time("a small object, one fault", &source(100)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_objects_survive_two_faults() {
+    in_pairs("a small object, two faults", &source(100), 1..usize::MAX).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_objects_survive_one_fault() {
+    one_at_a_time("a large object, one fault", &source(20 * MIB)).await;
+}
+
+/// In two halves, which run side by side.
+#[tokio::test(start_paused = true)]
+async fn large_objects_survive_two_faults_that_begin_early() {
+    in_pairs("a large object, two faults, the first of them early", &source(20 * MIB), 1..4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_objects_survive_two_faults_that_begin_late() {
+    in_pairs("a large object, two faults, the first of them late", &source(20 * MIB), 4..usize::MAX).await;
+}
