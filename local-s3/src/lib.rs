@@ -16,7 +16,7 @@
 //!
 //! # Layout
 //!
-//! * [`content`]: bytes that are shared, cut and joined.
+//! * [`content`]: bytes that are shared, cut and joined; `combine`: their CRCs.
 //! * [`store`]: objects and uploads.
 //! * `api`: the operations; `rules`: what AWS refuses, and how.
 //! * [`server`]: HTTP, the log of requests, faults.
@@ -24,6 +24,7 @@
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
 mod api;
+mod combine;
 pub mod content;
 mod rules;
 pub mod server;

@@ -1,0 +1,245 @@
+//! Jobs that take longer than the function may: S3 copies at the speed that it was measured at, and the
+//! clock, which is the test's own, runs through hours in seconds.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use local_s3::{Content, Fault, Object, Request};
+use support::{LIFETIME, MIB, World, rows};
+use tokio::time::{Instant, timeout};
+use unload_header::copy::plan::S3;
+use unload_header::error::Error;
+use unload_header::handler::Answer;
+use unload_header::receipt::Outcome;
+
+const KEY: &str = "unload/q_0000_part_00";
+const FINAL: &str = "final/q_0000_part_00";
+const TIB: u64 = 1 << 40;
+/// Enough for more parts than a page of ListParts has.
+const SIZE: u64 = 10 * TIB;
+/// The function keeps so much for ending well.
+const MARGIN: Duration = Duration::from_secs(10);
+
+fn source(size: u64) -> Object {
+    Object::new(Content::repeat(rows(MIB), size))
+}
+
+/// A bucket in which a copied part takes `slower` times what was measured.
+async fn world(size: u64, slower: u32) -> World {
+    let world = World::in_memory().await;
+    world.local().put("bucket", "unload/q_.headers", Object::new("idx,venue,name"));
+    world.local().put("bucket", KEY, source(size));
+    world.local().judge(move |request| copying(request).map(|length| Fault::Late(slower * S3.time(length))));
+    world
+}
+
+/// How many bytes a request has copied.
+fn copying(request: &Request) -> Option<u64> {
+    let (first, last) = request.copy_range.as_ref()?.strip_prefix("bytes=")?.split_once('-')?;
+    Some(last.parse::<u64>().ok()? - first.parse::<u64>().ok()? + 1)
+}
+
+/// One try, with so much time.
+async fn attempt(world: &World, time: Duration) -> Result<Answer, Error> {
+    let begun = Instant::now();
+    let result = world.run_for(time, &[], &[KEY]).await;
+    assert!(begun.elapsed() < time, "Lambda is told what happened before it ends the function");
+    result
+}
+
+fn done(result: Result<Answer, Error>) -> usize {
+    result.unwrap().receipts.remove(0).written.unwrap().parts
+}
+
+/// How many ranges were copied, and how many of them more than once.
+fn copies(world: &World) -> (usize, usize) {
+    let mut ranges = BTreeMap::new();
+    for range in world.local().take_requests().into_iter().filter_map(|request| request.copy_range) {
+        *ranges.entry(range).or_insert(0) += 1;
+    }
+    (ranges.len(), ranges.values().filter(|times| **times > 1).count())
+}
+
+fn right(world: &World, header: &str, source: &Object) {
+    let mut expected = Content::from(header.to_owned());
+    expected.append(&source.content);
+    assert!(world.local().get("bucket", FINAL).unwrap().content == expected);
+    assert!(world.local().uploads().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_job_goes_on_where_it_was() {
+    let begun = Instant::now();
+    let parts = done(attempt(&world(SIZE, 1).await, Duration::from_secs(100_000)).await);
+    let all = begun.elapsed();
+    assert!(parts > 2_000, "{parts} parts");
+    for percent in [10, 50, 99] {
+        // By the estimate, no part is in flight at the end; a slower S3 has some that are cut short.
+        for (slower, in_flight) in [(1, 0), (3, 64)] {
+            let world = world(SIZE, slower).await;
+            let error = attempt(&world, slower * all * percent / 100 + MARGIN).await.unwrap_err();
+            assert_eq!(error.kind(), "OutOfTime");
+            let upload = world.local().uploads().remove(0);
+            let stopped = upload.parts.len() - 1;
+            assert!(error.to_string().contains(&format!("S3 has {stopped} of the {parts} parts")), "{error}");
+            let share = 100 * stopped / parts;
+            assert_eq!(done(attempt(&world, 2 * slower * all).await), parts);
+            let (copied, twice) = copies(&world);
+            println!("stopped at {share} %, {slower} times slower: {copied} parts copied, {twice} of them twice");
+            assert!(share.abs_diff(percent as usize) < 6, "{share} %");
+            assert_eq!(copied, parts - 1);
+            assert!(twice <= in_flight, "{twice}");
+            right(&world, "idx|venue|name\n", &source(SIZE));
+        }
+    }
+}
+
+/// Tries of 15 minutes until it is done, with Lambda's waits between them; how many, and how long in all.
+async fn tries(size: u64, at_most: u32) -> Option<(u32, Duration)> {
+    let (world, begun) = (world(size, 1).await, Instant::now());
+    for number in 1..=at_most {
+        if attempt(&world, LIFETIME).await.is_ok() {
+            right(&world, "idx|venue|name\n", &source(size));
+            return Some((number, begun.elapsed()));
+        }
+        tokio::time::sleep(Duration::from_secs(if number % 3 == 2 { 120 } else { 60 })).await;
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_largest_object_is_done_in_a_few_hours() {
+    let size = 488 * TIB / 10;
+    let (number, time) = tries(size, 20).await.unwrap();
+    println!("48.8 TiB: {number} tries, {:.1} hours", time.as_secs_f64() / 3_600.0);
+    assert_eq!(number, 13);
+}
+
+/// What the three tries of a direct event are enough for.
+#[tokio::test(start_paused = true)]
+async fn twelve_tebibytes_take_three_tries() {
+    assert!(tries(4 * TIB, 1).await.is_some(), "and 4 TiB one");
+    assert_eq!(tries(12 * TIB, 3).await.unwrap().0, 3);
+    assert!(tries(13 * TIB, 3).await.is_none());
+}
+
+/// A job that was stopped in the middle.
+async fn stopped() -> World {
+    let world = world(SIZE, 1).await;
+    attempt(&world, LIFETIME).await.unwrap_err();
+    assert_eq!(world.local().uploads().len(), 1);
+    world.local().take_requests();
+    world
+}
+
+/// Rows of the same size, names of the same length: every part would look right.
+#[tokio::test(start_paused = true)]
+async fn an_upload_of_another_job_is_not_taken_up() {
+    let other = Object::new(Content::repeat("other rows\n".repeat(1_000), SIZE));
+    let world = stopped().await;
+    world.local().put("bucket", KEY, other.clone());
+    let parts = done(attempt(&world, 20 * LIFETIME).await);
+    assert_eq!(copies(&world), (parts - 1, 0), "all of them once more");
+    right(&world, "idx|venue|name\n", &other);
+
+    let world = stopped().await;
+    world.local().put("bucket", "unload/q_.headers", Object::new("IDX,VENUE,NAME"));
+    assert_eq!(done(attempt(&world, 20 * LIFETIME).await), parts);
+    assert_eq!(copies(&world), (parts - 1, 0));
+    right(&world, "IDX|VENUE|NAME\n", &source(SIZE));
+}
+
+/// The function was ended without notice, so that its upload bears no mark.
+#[tokio::test(start_paused = true)]
+async fn an_upload_of_a_run_that_was_killed_is_cleared_away() {
+    let world = world(SIZE, 1).await;
+    timeout(LIFETIME / 2, world.run(&[], &[KEY])).await.unwrap_err();
+    assert_eq!(world.local().uploads().len(), 1);
+    attempt(&world, 20 * LIFETIME).await.unwrap();
+    right(&world, "idx|venue|name\n", &source(SIZE));
+}
+
+/// Without a CRC the mark is known by its ETag.
+#[tokio::test(start_paused = true)]
+async fn a_source_without_a_crc_goes_on_as_well() {
+    let world = world(SIZE, 1).await;
+    world.local().put("bucket", KEY, source(SIZE).with_checksum(None));
+    attempt(&world, LIFETIME).await.unwrap_err();
+    attempt(&world, 20 * LIFETIME).await.unwrap();
+    assert_eq!(copies(&world).1, 0);
+    right(&world, "idx|venue|name\n", &source(SIZE));
+}
+
+/// S3 is gone for good in the middle: what is there is kept for the next try.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_fails_for_now_is_left_to_the_next_try() {
+    let world = world(SIZE, 1).await;
+    let (begun, outage) = (Instant::now(), 300..3_600);
+    world.local().judge(move |request| {
+        let length = copying(request)?;
+        Some(match outage.contains(&begun.elapsed().as_secs()) {
+            true => Fault::Error(503, "SlowDown"),
+            false => Fault::Late(S3.time(length)),
+        })
+    });
+    let error = world.run_for(2 * LIFETIME, &[], &[KEY]).await.unwrap_err();
+    assert_eq!(error.kind(), "S3.SlowDown");
+    let kept = world.local().uploads()[0].parts.len();
+    assert!(kept > 64, "{kept}");
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    attempt(&world, 20 * LIFETIME).await.unwrap();
+    right(&world, "idx|venue|name\n", &source(SIZE));
+}
+
+/// Nothing is begun that can't end, and nothing is waited for too long.
+#[tokio::test(start_paused = true)]
+async fn the_deadline_is_kept_whatever_hangs() {
+    for operation in
+        ["HeadObject", "GetObject", "ListMultipartUploads", "CreateMultipartUpload", "UploadPart", "UploadPartCopy"]
+    {
+        let world = world(SIZE, 1).await;
+        world.local().judge(move |it| (it.operation == operation).then(|| Fault::Late(Duration::from_secs(86_400))));
+        assert_eq!(attempt(&world, Duration::from_secs(60)).await.unwrap_err().kind(), "OutOfTime", "{operation}");
+        world.local().judge(|_| None);
+        attempt(&world, LIFETIME).await.unwrap();
+        right(&world, "idx|venue|name\n", &source(SIZE));
+    }
+}
+
+/// Complete hangs, and takes effect or not: the next try finds out.
+#[tokio::test(start_paused = true)]
+async fn a_completion_that_hangs_is_settled_by_the_next_try() {
+    for (fault, outcome) in [(Fault::Late(LIFETIME), Outcome::Written), (Fault::LostAnswer, Outcome::Unchanged)] {
+        let world = world(SIZE, 1).await;
+        world.local().fail("CompleteMultipartUpload", 1, fault);
+        let mut first = true;
+        world.local().judge(move |request| {
+            let again = request.operation == "CompleteMultipartUpload" && !std::mem::take(&mut first);
+            again.then(|| Fault::Late(LIFETIME))
+        });
+        assert_eq!(attempt(&world, LIFETIME).await.unwrap_err().kind(), "OutOfTime");
+        world.local().judge(|_| None);
+        assert_eq!(attempt(&world, LIFETIME).await.unwrap().receipts[0].outcome, outcome);
+        right(&world, "idx|venue|name\n", &source(SIZE));
+    }
+}
+
+/// A sidecar for a thousand objects, and time for some of them.
+#[tokio::test(start_paused = true)]
+async fn objects_for_which_there_was_no_time_are_done_by_the_next_try() {
+    let world = World::in_memory().await;
+    world.local().put("bucket", "unload/q_.headers", Object::new("id"));
+    for slice in 0..1_000 {
+        world.local().put("bucket", &format!("unload/q_{slice:04}_part_00"), Object::new("1\n"));
+    }
+    world.local().judge(|it| (it.operation == "PutObject").then(|| Fault::Late(Duration::from_secs(1))));
+    let error = world.run_for(Duration::from_secs(100), &[], &["unload/q_.headers"]).await.unwrap_err();
+    let message = error.to_string();
+    assert!(message.starts_with("640 of 1000 objects failed: the function's time is up: s3://bucket/"), "{message}");
+    assert!(message.ends_with("is left to the next try; and 620 more"), "{message}");
+    let answer = world.run(&[], &["unload/q_.headers"]).await.unwrap();
+    let written = answer.receipts.iter().filter(|receipt| receipt.outcome == Outcome::Written).count();
+    assert_eq!((answer.receipts.len(), written), (1_000, 640));
+}
