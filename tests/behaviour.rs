@@ -2,6 +2,7 @@
 
 mod support;
 
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use support::{MIB, World, rows};
 use unload_header::receipt::{ColumnsFrom, Outcome};
 
@@ -321,6 +322,45 @@ async fn metadata_and_content_headers_come_along() {
     world.put_with("unload/q_000", "1\n", |put| put.content_type("text/tab-separated-values")).await;
     world.receipt(&[], "unload/q_000").await;
     assert_eq!(world.object("final/q_000").await.unwrap().content_type(), Some("text/tab-separated-values"));
+}
+
+#[tokio::test]
+async fn the_same_job_again_writes_nothing() {
+    let world = World::new().await;
+    world.put("unload/q_.headers", "a,b,c").await;
+    for (key, size) in [("unload/q_000", 100), ("unload/q_001", 6 * MIB)] {
+        world.put(key, rows(size)).await;
+        let first = world.receipt(&[], key).await;
+        let again = world.receipt(&[], key).await;
+        assert_eq!((first.outcome, again.outcome), (Outcome::Written, Outcome::Unchanged), "{key}");
+        assert_eq!(again.requests, 4, "{key}");
+        let (first, again) = (first.written.unwrap(), again.written.unwrap());
+        assert_eq!((first.etag, first.proof), (again.etag, again.proof));
+        world.put(key, rows(size + 1)).await;
+        assert_eq!(world.receipt(&[], key).await.outcome, Outcome::Written, "other rows");
+    }
+}
+
+/// What an upload that is left to the next try is marked with is never completed with the others.
+#[tokio::test]
+async fn a_part_that_is_not_listed_is_left_out() {
+    let world = World::new().await;
+    let (client, bucket) = (&world.client, &world.bucket);
+    let upload = client.create_multipart_upload().bucket(bucket).key("key").send().await.unwrap().upload_id.unwrap();
+    let part = async |number, body: &'static str| {
+        let part = client.upload_part().bucket(bucket).key("key").upload_id(&upload).part_number(number);
+        part.body(body.as_bytes().to_vec().into()).send().await.unwrap().e_tag.unwrap()
+    };
+    let etag = part(1, "all of it").await;
+    part(10_000, "not this").await;
+    let parts = client.list_parts().bucket(bucket).key("key").upload_id(&upload).send().await.unwrap();
+    let numbers: Vec<_> = parts.parts().iter().filter_map(|part| part.part_number).collect();
+    assert_eq!(numbers, [1, 10_000]);
+    let listed = CompletedPart::builder().part_number(1).e_tag(etag).build();
+    let listed = CompletedMultipartUpload::builder().parts(listed).build();
+    let complete = client.complete_multipart_upload().bucket(bucket).key("key").upload_id(&upload);
+    complete.multipart_upload(listed).send().await.unwrap();
+    assert_eq!(world.text("key").await, "all of it");
 }
 
 #[tokio::test]

@@ -113,6 +113,58 @@ async fn writes_can_be_conditional() {
     assert_eq!(code(upload.complete(&part).if_match(&etag).send().await), "success");
 }
 
+/// What was written or deleted since an upload was begun is a conflict, if it is not a failed condition.
+#[tokio::test]
+async fn a_conditional_completion_conflicts_with_what_happened_since() {
+    let world = World::in_process().await;
+    let local = world.local();
+    let upload = Upload::begin(&world).await;
+    let part = [upload.part(1, 3).await];
+    local.put(&world.bucket, "key", Object::new("1"));
+    local.delete(&world.bucket, "key");
+    assert_eq!(code(upload.complete(&part).if_none_match("*").send().await), "ConditionalRequestConflict");
+    local.put(&world.bucket, "key", Object::new("1"));
+    assert_eq!(code(upload.complete(&part).if_match("\"other\"").send().await), "ConditionalRequestConflict");
+    assert_eq!(code(upload.complete(&part).if_none_match("*").send().await), "PreconditionFailed");
+    local.deny_conditions();
+    assert_eq!(code(upload.complete(&part).if_none_match("*").send().await), "NotImplemented");
+    assert_eq!(code(upload.complete(&part).send().await), "success");
+}
+
+#[tokio::test]
+async fn uploads_and_their_parts_are_listed_by_the_thousand() {
+    let world = World::in_process().await;
+    let upload = Upload::begin(&world).await;
+    for number in 1..=1_001 {
+        upload.part(number, 1).await;
+        Upload::begin(&world).await;
+    }
+    let list = || world.client.list_parts().bucket(&world.bucket).key("key").upload_id(&upload.id);
+    let page = list().send().await.unwrap();
+    assert_eq!((page.parts().len(), page.is_truncated()), (1_000, Some(true)));
+    assert!(page.parts()[0].checksum_crc64_nvme().is_some() && page.parts()[0].size() == Some(1));
+    let page = list().set_part_number_marker(page.next_part_number_marker).send().await.unwrap();
+    assert_eq!((page.parts()[0].part_number, page.is_truncated()), (Some(1_001), Some(false)));
+
+    let list = || world.client.list_multipart_uploads().bucket(&world.bucket);
+    assert_eq!(list().prefix("other").send().await.unwrap().uploads().len(), 0);
+    let page = list().prefix("k").send().await.unwrap();
+    assert_eq!((page.uploads().len(), page.is_truncated()), (1_000, Some(true)));
+    let next = list().set_key_marker(page.next_key_marker).set_upload_id_marker(page.next_upload_id_marker);
+    assert_eq!(next.send().await.unwrap().uploads().len(), 2);
+}
+
+#[tokio::test]
+async fn an_object_is_deleted_if_it_is_the_one() {
+    let world = World::in_process().await;
+    world.local().put(&world.bucket, "key", Object::new("1"));
+    let delete = || world.client.delete_object().bucket(&world.bucket).key("key");
+    assert_eq!(code(delete().if_match("\"other\"").send().await), "PreconditionFailed");
+    assert_eq!(code(delete().send().await), "success");
+    assert_eq!(code(delete().send().await), "success", "one that is gone is as good");
+    assert!(world.object("key").await.is_none());
+}
+
 #[tokio::test]
 async fn checksums_are_held_against_the_bytes() {
     let world = World::in_process().await;

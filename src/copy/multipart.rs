@@ -35,6 +35,8 @@ struct Run<'a> {
     job: &'a Job,
     plan: &'a Plan,
     expected: Option<Crc>,
+    /// What the part says that leaves the upload to the next try.
+    mark: String,
     upload: Upload,
     /// The parts that S3 has.
     done: BTreeMap<i32, s3::Part>,
@@ -69,15 +71,16 @@ impl<'a> Run<'a> {
         expected: Option<Crc>,
         mut found: Vec<Upload>,
     ) -> Result<(Run<'a>, Vec<Upload>), Error> {
+        let mark = mark(job, plan, expected);
         for (index, upload) in found.iter().enumerate() {
             let parts = s3.parts(upload).await?;
-            if parts.iter().any(|part| is_mark(part, &mark(job, plan, expected))) {
+            if parts.iter().any(|part| is_mark(part, &mark)) {
                 let upload = found.swap_remove(index);
                 tracing::info!(upload = upload.id, parts = parts.len() - 1, "an upload is taken up");
                 let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(plan::Part::length)).collect();
                 let done = parts.into_iter().filter(|part| lengths.get(&part.number) == Some(&part.size));
                 let done = done.map(|part| (part.number, part)).collect();
-                return Ok((Run { s3, job, plan, expected, upload, done }, found));
+                return Ok((Run { s3, job, plan, expected, mark, upload, done }, found));
             }
         }
         let requests = s3.requests();
@@ -87,7 +90,7 @@ impl<'a> Run<'a> {
             found = s3.uploads(&job.target).await?;
             found.retain(|other| other.id != upload.id);
         }
-        Ok((Run { s3, job, plan, expected, upload, done: BTreeMap::new() }, found))
+        Ok((Run { s3, job, plan, expected, mark, upload, done: BTreeMap::new() }, found))
     }
 
     /// Writes the parts that are missing. No part is begun that can't end before the deadline, by the
@@ -148,10 +151,9 @@ impl<'a> Run<'a> {
         if self.done.is_empty() {
             return false;
         }
-        let mark = mark(self.job, self.plan, self.expected).into();
         let algorithm = self.expected.map(|crc| crc.algorithm);
-        let left = timeout_at(self.job.deadline.end(), self.s3.upload_part(&self.upload, MARK, mark, algorithm)).await;
-        matches!(left, Ok(Ok(_)))
+        let marked = self.s3.upload_part(&self.upload, MARK, self.mark.clone().into(), algorithm);
+        matches!(timeout_at(self.job.deadline.end(), marked).await, Ok(Ok(_)))
     }
 
     fn out_of_time(&self) -> Error {
@@ -180,11 +182,11 @@ fn mark(job: &Job, plan: &Plan, expected: Option<Crc>) -> String {
 
 /// A part shows no bytes, but their CRC if the upload has an algorithm, and otherwise their MD5 as its ETag.
 fn is_mark(part: &s3::Part, mark: &str) -> bool {
-    let says_so = match part.crc {
+    let says_so = || match part.crc {
         Some(crc) => crc == Crc::of(crc.algorithm, mark.as_bytes()),
         None => part.etag.trim_matches('"') == hex(&md5::Md5::digest(mark)),
     };
-    part.number == MARK && part.size == mark.len() as u64 && says_so
+    part.number == MARK && part.size == mark.len() as u64 && says_so()
 }
 
 /// Aborts an upload until no part of it is left.

@@ -35,7 +35,8 @@ pub const LIFETIME: Duration = Duration::from_secs(900);
 pub struct World {
     pub client: Client,
     pub bucket: String,
-    config: SdkConfig,
+    s3: S3,
+    endpoint: String,
     local: Option<LocalS3>,
 }
 
@@ -61,22 +62,26 @@ impl World {
 
     pub async fn of(local: LocalS3) -> World {
         let config = config(local.endpoint()).http_client(Wire(local.clone())).load().await;
-        World { client: Client::new(&config), bucket: "bucket".to_owned(), config, local: Some(local) }
+        World::with(&config, "bucket".to_owned(), Some(local))
     }
 
     async fn at(endpoint: &str, local: Option<LocalS3>) -> World {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let config = config(endpoint).load().await;
-        let client = Client::new(&config);
         let bucket = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        if local.is_none() {
-            client.create_bucket().bucket(&bucket).send().await.unwrap();
+        let world = World::with(&config(endpoint).load().await, bucket, local);
+        if world.local.is_none() {
+            world.client.create_bucket().bucket(&world.bucket).send().await.unwrap();
         }
-        World { client, bucket, config, local }
+        world
+    }
+
+    fn with(config: &SdkConfig, bucket: String, local: Option<LocalS3>) -> World {
+        let endpoint = config.endpoint_url().unwrap().to_owned();
+        World { client: Client::new(config), bucket, s3: S3::new(config), endpoint, local }
     }
 
     pub fn endpoint(&self) -> String {
-        self.config.endpoint_url().unwrap().to_owned()
+        self.endpoint.clone()
     }
 
     pub fn local(&self) -> &LocalS3 {
@@ -124,7 +129,7 @@ impl World {
     pub fn handler(&self, variables: &[(&str, &str)]) -> Handler {
         let set = |name: &str| variables.iter().rev().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned());
         let variable = |name: &str| set(name).or_else(|| (name == "UNLOAD_PREFIX").then(|| "unload/".to_owned()));
-        Handler { settings: Settings::read(variable).unwrap(), s3: S3::new(&self.config) }
+        Handler { settings: Settings::read(variable).unwrap(), s3: self.s3.clone() }
     }
 
     /// An event that says that these keys were created.
