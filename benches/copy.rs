@@ -103,9 +103,10 @@ async fn invoke(world: &World, function: &mut Function) -> String {
     let (how, answer) = function.invoke(world.created(&[SOURCE])).await;
     assert_eq!(how, "response", "{answer}");
     let receipt = &answer["receipts"][0];
+    assert_eq!(receipt["outcome"], "written", "{answer}");
     format!(
-        "{} through, {} parts, {} requests, {} ms",
-        receipt["bytes_through"], receipt["parts"], receipt["requests"], receipt["elapsed_ms"]
+        "{} through, {} parts, {} requests, proof {}, {} ms",
+        receipt["bytes_through"], receipt["parts"], receipt["requests"], receipt["proof"], receipt["elapsed_ms"]
     )
 }
 
