@@ -317,61 +317,6 @@ async fn a_run_that_is_done_clears_up_after_others() {
     assert_eq!(left, [format!("{FINAL}0")], "of another key");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_source_is_deleted_once_its_result_is_proved() {
-    let delete = [("DELETE_SOURCE", "on")];
-    for size in SIZES {
-        for algorithm in [Some(CrcAlgorithm::Crc64Nvme), None] {
-            let world = world(size).await;
-            world.local().put("bucket", KEY, source(size).with_checksum(algorithm));
-            let receipt = world.receipt(&delete, KEY).await;
-            assert_eq!(receipt.reason.as_deref(), Some("the source is deleted"));
-            assert!(world.local().get("bucket", KEY).is_none());
-            assert!(standing(&world).content == with_header(&source(size)));
-            assert_eq!(world.receipt(&delete, KEY).await.outcome, Outcome::Unchanged, "the event comes again");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_source_is_kept_when_anything_is_in_doubt() {
-    let delete = [("DELETE_SOURCE", "on")];
-    // It was written again since.
-    let world = world(100).await;
-    meanwhile(&world, "DeleteObject", 1, |store| store.put("bucket", KEY, other(100)));
-    let receipt = world.receipt(&delete, KEY).await;
-    assert_eq!(receipt.reason.as_deref(), Some("the source is kept: it has changed since"));
-    assert!(world.local().get("bucket", KEY).unwrap().content == other(100).content);
-    // The result is an earlier run's, and nothing but its size is known.
-    for (algorithm, kept) in [(None, true), (Some(CrcAlgorithm::Crc32IsoHdlc), false)] {
-        let world = self::world(100).await;
-        world.local().put("bucket", KEY, source(100).with_checksum(algorithm));
-        world.receipt(&[], KEY).await;
-        let receipt = world.receipt(&delete, KEY).await;
-        assert_eq!(receipt.outcome, Outcome::Unchanged);
-        assert_eq!(world.local().get("bucket", KEY).is_some(), kept, "{:?}", receipt.reason);
-    }
-    // The result was refused.
-    let world = self::world(LARGE).await;
-    world.local().judge(|request| (request.operation == "UploadPartCopy").then_some(Fault::WrongRange));
-    world.run(&delete, &[KEY]).await.unwrap_err();
-    assert!(world.local().get("bucket", KEY).is_some());
-}
-
-/// A server that can't delete by ETag: looked at once more, and then deleted.
-#[tokio::test(start_paused = true)]
-async fn a_server_without_conditional_deletion_deletes_all_the_same() {
-    let delete = [("DELETE_SOURCE", "on")];
-    let world = world(100).await;
-    world.local().deny_conditions();
-    world.receipt(&delete, KEY).await;
-    assert!(world.local().get("bucket", KEY).is_none());
-    world.local().put("bucket", KEY, source(100));
-    world.local().delete("bucket", FINAL);
-    meanwhile(&world, "DeleteObject", 1, |store| store.put("bucket", KEY, other(100)));
-    assert!(world.receipt(&delete, KEY).await.reason.unwrap().contains("is kept"));
-}
-
 /// S3 refuses everything for a while, with as many parts in flight as there may be.
 #[tokio::test(start_paused = true)]
 async fn a_burst_of_slow_down_slows_the_pace_and_is_survived() {

@@ -142,5 +142,7 @@ mod tests {
         assert_eq!(seal.proof(&Object { crc: crc(b"123456789"), ..object("e") }), Some(Proof::Crc32c));
         assert_eq!(seal.proof(&Object { crc: crc(b"123456780"), ..object("e") }), None);
         assert_eq!(Seal::parse("anything"), None);
+        let longest = Seal { size: 48 << 40, crc: Some(Crc::of(Algorithm::Crc64Nvme, b"")), ..seal }.to_string();
+        assert!(KEY.len() + longest.len() <= 120, "what README says it takes of S3's 2 KB");
     }
 }

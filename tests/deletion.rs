@@ -1,0 +1,82 @@
+//! DELETE_SOURCE: when a source is deleted, and when it is kept.
+
+mod support;
+
+use crc_fast::CrcAlgorithm;
+use local_s3::{Content, Fault, Object};
+use support::{MIB, World, rows};
+use unload_header::receipt::Outcome;
+
+const KEY: &str = "unload/q_0000_part_00";
+const FINAL: &str = "final/q_0000_part_00";
+const LARGE: u64 = 100 * MIB as u64;
+const DELETE: [(&str, &str); 1] = [("DELETE_SOURCE", "on")];
+
+async fn world(size: u64) -> World {
+    let world = World::in_memory().await;
+    world.local().put("bucket", "unload/q_.headers", Object::new("idx,venue,name"));
+    world.local().put("bucket", KEY, source(size));
+    world
+}
+
+fn source(size: u64) -> Object {
+    Object::new(Content::repeat(rows(MIB), size))
+}
+
+/// Lets the source be written again just before it is deleted.
+fn overwritten_before_deletion(world: &World) {
+    let overwrite = |store: &mut local_s3::store::Store| store.put("bucket", KEY, Object::new("other rows"));
+    world.local().fail("DeleteObject", 1, Fault::Meanwhile(Box::new(overwrite)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_is_deleted_once_its_result_is_proved() {
+    for size in [100, LARGE] {
+        for algorithm in [Some(CrcAlgorithm::Crc64Nvme), None] {
+            let world = world(size).await;
+            world.local().put("bucket", KEY, source(size).with_checksum(algorithm));
+            let receipt = world.receipt(&DELETE, KEY).await;
+            assert_eq!(receipt.reason.as_deref(), Some("the source is deleted"));
+            assert!(world.local().get("bucket", KEY).is_none());
+            assert_eq!(world.local().get("bucket", FINAL).unwrap().content.length(), size + 15);
+            assert_eq!(world.receipt(&DELETE, KEY).await.outcome, Outcome::Unchanged, "the event comes again");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_is_kept_when_anything_is_in_doubt() {
+    // It was written again since.
+    let world = world(100).await;
+    overwritten_before_deletion(&world);
+    let receipt = world.receipt(&DELETE, KEY).await;
+    assert_eq!(receipt.reason.as_deref(), Some("the source is kept: it has changed since"));
+    assert_eq!(world.local().get("bucket", KEY).unwrap().content.to_bytes(), "other rows");
+    // The result is an earlier run's, and nothing but its size is known.
+    for (algorithm, kept) in [(None, true), (Some(CrcAlgorithm::Crc32IsoHdlc), false)] {
+        let world = self::world(100).await;
+        world.local().put("bucket", KEY, source(100).with_checksum(algorithm));
+        world.receipt(&[], KEY).await;
+        let receipt = world.receipt(&DELETE, KEY).await;
+        assert_eq!(receipt.outcome, Outcome::Unchanged);
+        assert_eq!(world.local().get("bucket", KEY).is_some(), kept, "{:?}", receipt.reason);
+    }
+    // The result was refused.
+    let world = self::world(LARGE).await;
+    world.local().judge(|request| (request.operation == "UploadPartCopy").then_some(Fault::WrongRange));
+    world.run(&DELETE, &[KEY]).await.unwrap_err();
+    assert!(world.local().get("bucket", KEY).is_some());
+}
+
+/// A server that can't delete by ETag: looked at once more, and then deleted.
+#[tokio::test(start_paused = true)]
+async fn a_server_without_conditional_deletion_deletes_all_the_same() {
+    let world = world(100).await;
+    world.local().deny_conditions();
+    world.receipt(&DELETE, KEY).await;
+    assert!(world.local().get("bucket", KEY).is_none());
+    world.local().put("bucket", KEY, source(100));
+    world.local().delete("bucket", FINAL);
+    overwritten_before_deletion(&world);
+    assert!(world.receipt(&DELETE, KEY).await.reason.unwrap().contains("is kept"));
+}
