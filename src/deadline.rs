@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 /// Kept at the end: for leaving an upload to the next try, and for saying so.
 const MARGIN: Duration = Duration::from_secs(10);
+/// The most that Lambda gives a function.
+pub const LONGEST: Duration = Duration::from_secs(900);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Instant);
@@ -15,10 +17,10 @@ impl Deadline {
         Deadline(Instant::now() + time)
     }
 
-    /// Lambda's own, in milliseconds since 1970.
+    /// Lambda's own, in milliseconds since 1970. One that is past is none: cargo-lambda's emulator says 600,000.
     pub fn at(milliseconds: u64) -> Deadline {
         let at = UNIX_EPOCH + Duration::from_millis(milliseconds);
-        Deadline::after(at.duration_since(SystemTime::now()).unwrap_or_default())
+        Deadline::after(at.duration_since(SystemTime::now()).unwrap_or(LONGEST))
     }
 
     /// Until then S3 may be asked for something new.
@@ -34,5 +36,18 @@ impl Deadline {
     /// The time until the last call.
     pub fn left(self) -> Duration {
         self.last_call().saturating_duration_since(Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lambda_says_when_and_the_emulator_how_long() {
+        let in_a_minute = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(60);
+        let left = Deadline::at(u64::try_from(in_a_minute.as_millis()).unwrap()).left();
+        assert!(left > Duration::from_secs(45) && left <= Duration::from_secs(50), "{left:?}");
+        assert!(Deadline::at(600_000).left() > Duration::from_secs(800));
     }
 }

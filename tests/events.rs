@@ -5,8 +5,8 @@ mod support;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use support::{LIFETIME, World};
-use unload_header::deadline::Deadline;
+use support::World;
+use unload_header::deadline::{Deadline, LONGEST};
 use unload_header::demo::{BUCKET, EVENTS, fill};
 use unload_header::receipt::Outcome;
 
@@ -16,7 +16,7 @@ async fn answer(name: &str) -> (World, Result<Vec<(Outcome, String)>, String>) {
     fill(world.local()).unwrap();
     let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
     let answer =
-        world.handler(&[]).handle(&serde_json::from_str::<Value>(json).unwrap(), Deadline::after(LIFETIME)).await;
+        world.handler(&[]).handle(&serde_json::from_str::<Value>(json).unwrap(), Deadline::after(LONGEST)).await;
     let answer = answer.map_err(|error| error.to_string()).map(|answer| {
         let short =
             |receipt: unload_header::receipt::Receipt| (receipt.outcome, receipt.final_uri.or(receipt.reason).unwrap());

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use local_s3::{Content, Fault, LocalS3, Object};
-use support::{LIFETIME, MIB, World, rows};
+use support::{MIB, World, rows};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use unload_header::deadline::Deadline;
+use unload_header::deadline::{Deadline, LONGEST};
 use unload_header::error::Error;
 use unload_header::handler::Answer;
 
@@ -63,7 +63,7 @@ async fn settle() {
 
 fn started(world: &World) -> JoinHandle<Result<Answer, Error>> {
     let (handler, event) = (world.handler(&[]), world.created(&[KEY]));
-    spawn_local(async move { handler.handle(&event, Deadline::after(LIFETIME)).await })
+    spawn_local(async move { handler.handle(&event, Deadline::after(LONGEST)).await })
 }
 
 /// One order: at each step in which both could go on, `choices` says who does; then the older one.

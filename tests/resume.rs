@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use local_s3::{Content, Fault, Object, Request};
-use support::{LIFETIME, MIB, World, rows};
+use support::{MIB, World, rows};
 use tokio::time::{Instant, timeout};
 use unload_header::copy::plan::S3;
+use unload_header::deadline::LONGEST;
 use unload_header::error::Error;
 use unload_header::handler::Answer;
 use unload_header::receipt::Outcome;
@@ -100,7 +101,7 @@ async fn a_stopped_job_goes_on_where_it_was() {
 async fn tries(size: u64, at_most: u32) -> Option<(u32, Duration)> {
     let (world, begun) = (world(size, 1).await, Instant::now());
     for number in 1..=at_most {
-        if attempt(&world, LIFETIME).await.is_ok() {
+        if attempt(&world, LONGEST).await.is_ok() {
             right(&world, "idx|venue|name\n", &source(size));
             return Some((number, begun.elapsed()));
         }
@@ -128,7 +129,7 @@ async fn twelve_tebibytes_take_three_tries() {
 /// A job that was stopped in the middle.
 async fn stopped() -> World {
     let world = world(SIZE, 1).await;
-    attempt(&world, LIFETIME).await.unwrap_err();
+    attempt(&world, LONGEST).await.unwrap_err();
     assert_eq!(world.local().uploads().len(), 1);
     world.local().take_requests();
     world
@@ -140,13 +141,13 @@ async fn an_upload_of_another_job_is_not_taken_up() {
     let other = Object::new(Content::repeat("other rows\n".repeat(1_000), SIZE));
     let world = stopped().await;
     world.local().put("bucket", KEY, other.clone());
-    let parts = done(attempt(&world, 20 * LIFETIME).await);
+    let parts = done(attempt(&world, 20 * LONGEST).await);
     assert_eq!(copies(&world), (parts - 1, 0), "all of them once more");
     right(&world, "idx|venue|name\n", &other);
 
     let world = stopped().await;
     world.local().put("bucket", "unload/q_.headers", Object::new("IDX,VENUE,NAME"));
-    assert_eq!(done(attempt(&world, 20 * LIFETIME).await), parts);
+    assert_eq!(done(attempt(&world, 20 * LONGEST).await), parts);
     assert_eq!(copies(&world), (parts - 1, 0));
     right(&world, "IDX|VENUE|NAME\n", &source(SIZE));
 }
@@ -155,9 +156,9 @@ async fn an_upload_of_another_job_is_not_taken_up() {
 #[tokio::test(start_paused = true)]
 async fn an_upload_of_a_run_that_was_killed_is_cleared_away() {
     let world = world(SIZE, 1).await;
-    timeout(LIFETIME / 2, world.run(&[], &[KEY])).await.unwrap_err();
+    timeout(LONGEST / 2, world.run(&[], &[KEY])).await.unwrap_err();
     assert_eq!(world.local().uploads().len(), 1);
-    attempt(&world, 20 * LIFETIME).await.unwrap();
+    attempt(&world, 20 * LONGEST).await.unwrap();
     right(&world, "idx|venue|name\n", &source(SIZE));
 }
 
@@ -166,8 +167,8 @@ async fn an_upload_of_a_run_that_was_killed_is_cleared_away() {
 async fn a_source_without_a_crc_goes_on_as_well() {
     let world = world(SIZE, 1).await;
     world.local().put("bucket", KEY, source(SIZE).with_checksum(None));
-    attempt(&world, LIFETIME).await.unwrap_err();
-    attempt(&world, 20 * LIFETIME).await.unwrap();
+    attempt(&world, LONGEST).await.unwrap_err();
+    attempt(&world, 20 * LONGEST).await.unwrap();
     assert_eq!(copies(&world).1, 0);
     right(&world, "idx|venue|name\n", &source(SIZE));
 }
@@ -184,12 +185,12 @@ async fn a_job_that_fails_for_now_is_left_to_the_next_try() {
             false => Fault::Late(S3.time(length)),
         })
     });
-    let error = world.run_for(2 * LIFETIME, &[], &[KEY]).await.unwrap_err();
+    let error = world.run_for(2 * LONGEST, &[], &[KEY]).await.unwrap_err();
     assert_eq!(error.kind(), "S3.SlowDown");
     let kept = world.local().uploads()[0].parts.len();
     assert!(kept > 64, "{kept}");
     tokio::time::sleep(Duration::from_secs(3_600)).await;
-    attempt(&world, 20 * LIFETIME).await.unwrap();
+    attempt(&world, 20 * LONGEST).await.unwrap();
     right(&world, "idx|venue|name\n", &source(SIZE));
 }
 
@@ -203,7 +204,7 @@ async fn the_deadline_is_kept_whatever_hangs() {
         world.local().judge(move |it| (it.operation == operation).then(|| Fault::Late(Duration::from_secs(86_400))));
         assert_eq!(attempt(&world, Duration::from_secs(60)).await.unwrap_err().kind(), "OutOfTime", "{operation}");
         world.local().judge(|_| None);
-        attempt(&world, LIFETIME).await.unwrap();
+        attempt(&world, LONGEST).await.unwrap();
         right(&world, "idx|venue|name\n", &source(SIZE));
     }
 }
@@ -211,17 +212,17 @@ async fn the_deadline_is_kept_whatever_hangs() {
 /// Complete hangs, and takes effect or not: the next try finds out.
 #[tokio::test(start_paused = true)]
 async fn a_completion_that_hangs_is_settled_by_the_next_try() {
-    for (fault, outcome) in [(Fault::Late(LIFETIME), Outcome::Written), (Fault::LostAnswer, Outcome::Unchanged)] {
+    for (fault, outcome) in [(Fault::Late(LONGEST), Outcome::Written), (Fault::LostAnswer, Outcome::Unchanged)] {
         let world = world(SIZE, 1).await;
         world.local().fail("CompleteMultipartUpload", 1, fault);
         let mut first = true;
         world.local().judge(move |request| {
             let again = request.operation == "CompleteMultipartUpload" && !std::mem::take(&mut first);
-            again.then(|| Fault::Late(LIFETIME))
+            again.then(|| Fault::Late(LONGEST))
         });
-        assert_eq!(attempt(&world, LIFETIME).await.unwrap_err().kind(), "OutOfTime");
+        assert_eq!(attempt(&world, LONGEST).await.unwrap_err().kind(), "OutOfTime");
         world.local().judge(|_| None);
-        assert_eq!(attempt(&world, LIFETIME).await.unwrap().receipts[0].outcome, outcome);
+        assert_eq!(attempt(&world, LONGEST).await.unwrap().receipts[0].outcome, outcome);
         right(&world, "idx|venue|name\n", &source(SIZE));
     }
 }

@@ -20,7 +20,7 @@ use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use local_s3::LocalS3;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use unload_header::deadline::Deadline;
+use unload_header::deadline::{Deadline, LONGEST};
 use unload_header::error::Error;
 use unload_header::handler::{Answer, Handler};
 use unload_header::receipt::Receipt;
@@ -29,8 +29,6 @@ use unload_header::settings::Settings;
 use wire::Wire;
 
 pub const MIB: usize = 1 << 20;
-/// Lambda's longest.
-pub const LIFETIME: Duration = Duration::from_secs(900);
 
 pub struct World {
     pub client: Client,
@@ -143,7 +141,7 @@ impl World {
     }
 
     pub async fn run(&self, variables: &[(&str, &str)], keys: &[&str]) -> Result<Answer, Error> {
-        self.run_for(LIFETIME, variables, keys).await
+        self.run_for(LONGEST, variables, keys).await
     }
 
     /// As `run`, with this time until Lambda's deadline.

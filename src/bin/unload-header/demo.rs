@@ -1,13 +1,12 @@
 //! The sample events, one after the other: what came in, what came out, and the receipt.
 
 use std::io::Read;
-use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::config::Credentials;
 use local_s3::{ACCESS_KEY, LocalS3, SECRET_KEY};
 use serde_json::Value;
-use unload_header::deadline::Deadline;
+use unload_header::deadline::{Deadline, LONGEST};
 use unload_header::demo as bucket;
 use unload_header::handler::Handler;
 use unload_header::receipt::{Outcome, Receipt};
@@ -18,8 +17,6 @@ use unload_header::uri::Uri;
 
 /// Lines of an object that are shown.
 const LINES: usize = 3;
-/// Lambda's longest.
-const LIFETIME: Duration = Duration::from_secs(900);
 
 pub async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let local = LocalS3::start(0).await?;
@@ -35,7 +32,7 @@ pub async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut written = 0;
     for (name, shows, json) in bucket::EVENTS {
         println!("\n── events/{name}.json ── {shows}");
-        match handler.handle(&serde_json::from_str::<Value>(json)?, Deadline::after(LIFETIME)).await {
+        match handler.handle(&serde_json::from_str::<Value>(json)?, Deadline::after(LONGEST)).await {
             Ok(answer) if answer.receipts.is_empty() => println!("   answered, nothing to do"),
             Ok(answer) => {
                 written += answer.receipts.iter().filter(|receipt| receipt.outcome == Outcome::Written).count();
