@@ -49,7 +49,7 @@ pub async fn put_header_on(settings: &Settings, s3: &S3, uri: &Uri, deadline: De
     }
     let receipt = timeout_at(deadline.end(), tries(settings, &s3, uri, deadline)).await;
     let receipt = receipt.unwrap_or_else(|_| Err(out_of_time()))?;
-    Ok(receipt.measured(s3.requests(), begun.elapsed()))
+    Ok(receipt.measured(&s3, begun.elapsed()))
 }
 
 async fn tries(settings: &Settings, s3: &S3, uri: &Uri, deadline: Deadline) -> Result<Receipt, Error> {
@@ -138,15 +138,10 @@ async fn job(
     }
     let header = compressed(uri, line, compression)?;
     let stood = stood.map_or(Stood::Nothing, |object| Stood::Object(object.etag));
-    let bytes_through = head.len() as u64;
     let sources = vec![source];
     let mut job = Job { header, sources, head, target, stood, attributes, fingerprint, deadline };
     let done = execute(s3, &mut job).await?;
-    let written = Written {
-        bytes_through: bytes_through + done.read,
-        parts: done.plan.parts.len(),
-        ..written(done.plan.length, &done.etag, done.proof)
-    };
+    let written = Written { parts: done.plan.parts.len(), ..written(done.plan.length, &done.etag, done.proof) };
     let receipt = Receipt::standing(&job.target, uri, Outcome::Written, Some(written));
     Ok(dispose(settings, s3, &job.sources[0], receipt).await?)
 }

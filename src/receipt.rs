@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::s3::S3;
 use crate::uri::Uri;
 
 /// Fields that do not apply are left out.
@@ -108,9 +109,11 @@ impl Receipt {
         Receipt { reason: Some(reason.into()), ..self }
     }
 
-    pub fn measured(self, requests: u64, elapsed: Duration) -> Receipt {
+    /// What it took, by the count of its client.
+    pub fn measured(self, s3: &S3, elapsed: Duration) -> Receipt {
+        let written = self.written.map(|written| Written { bytes_through: s3.bytes_read(), ..written });
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        Receipt { requests, elapsed_ms, ..self }
+        Receipt { written, requests: s3.requests(), elapsed_ms, ..self }
     }
 
     /// The log line, in the form that the function's log settings ask for.

@@ -161,6 +161,11 @@ impl S3 {
         self.traffic.requests()
     }
 
+    /// How many bytes of objects' ranges were read.
+    pub fn bytes_read(&self) -> u64 {
+        self.traffic.bytes_read()
+    }
+
     /// The same client and count, for one request that is to be watched.
     pub fn watched(&self) -> S3 {
         S3 { client: self.client.clone(), traffic: self.traffic.watched() }

@@ -37,8 +37,6 @@ pub struct Done {
     pub plan: Plan,
     pub etag: String,
     pub proof: Proof,
-    /// Bytes of the sources that were read, `Job::head` not counted.
-    pub read: u64,
 }
 
 /// Writes the final object, sealed, and proves it.
@@ -55,8 +53,7 @@ pub async fn execute(s3: &S3, job: &mut Job) -> Result<Done, Error> {
         _ => multipart(s3, job, &plan, expected).await?,
     };
     let proof = prove(s3, &job.target, &plan, &written, expected).await?;
-    let read = plan.parts.iter().map(|part| job.unread(part)).sum();
-    Ok(Done { plan, etag: written.etag, proof, read })
+    Ok(Done { plan, etag: written.etag, proof })
 }
 
 async fn put(s3: &S3, job: &Job, body: Bytes, crc: Option<Crc>) -> Result<Written, S3Error> {
@@ -92,13 +89,6 @@ impl Job {
 
     fn has(&self, source: usize, range: ByteRange) -> bool {
         source == 0 && range.end <= self.head.len() as u64
-    }
-
-    /// How many bytes of a part have to be read besides the head.
-    fn unread(&self, part: &Part) -> u64 {
-        let Part::Upload(pieces) = part else { return 0 };
-        let unread = |piece: &&Piece| matches!(piece.of, Origin::Source(source) if !self.has(source, piece.range));
-        pieces.iter().filter(unread).map(|piece| piece.range.length()).sum()
     }
 }
 

@@ -59,13 +59,15 @@ impl S3Error {
     }
 
     /// Whether the world has changed under a job: its source, what stands at its final key, or its upload.
-    /// To be asked of pinned and conditional requests, and of those on an upload.
+    /// To be asked of pinned and conditional requests, and of those on an upload. CompleteMultipartUpload
+    /// may say so after it has answered 200.
     pub fn overtaken(&self) -> bool {
-        match (self.status, self.code.as_deref()) {
-            (Some(412 | 409), _) => true,
-            (Some(404), code) => code != Some("NoSuchBucket"),
-            // A part that another run has written once more.
-            (_, code) => code == Some("InvalidPart"),
+        const CODES: [&str; 5] =
+            ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "NoSuchUpload", "InvalidPart"];
+        match self.code.as_deref() {
+            Some("NoSuchBucket") => false,
+            Some(code) if CODES.contains(&code) => true,
+            _ => matches!(self.status, Some(404 | 409 | 412)),
         }
     }
 
@@ -79,7 +81,8 @@ impl S3Error {
     pub fn transient(&self) -> bool {
         match (self.status, self.code.as_deref()) {
             (Some(status), _) if status >= 500 || status == 429 => true,
-            (None, None) => true,
+            // No answer, or one that can't be read.
+            (None | Some(200), None) => true,
             (_, code) => matches!(code, Some("BrokenOff" | "InternalError" | "RequestTimeout" | "SlowDown")),
         }
     }

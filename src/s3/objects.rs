@@ -56,6 +56,7 @@ impl S3 {
     pub async fn get_range(&self, object: &Object, range: ByteRange) -> Result<Bytes, S3Error> {
         let pinned = |request: GetObjectFluentBuilder| request.if_match(&object.etag).range(range.to_string());
         let bytes = self.get(&object.uri, range.length(), pinned).await?;
+        self.traffic.read(bytes.len() as u64);
         match bytes.len() as u64 == range.length() {
             true => Ok(bytes),
             false => Err(S3Error::unusable("GetObject", &object.uri, &format!("{} bytes for {range}", bytes.len()))),

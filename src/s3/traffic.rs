@@ -10,10 +10,11 @@ use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
-/// Counts what goes out, each try for itself, and notes an answer of 429 or 503.
+/// Counts what goes out, each try for itself, and the rows that come in; notes an answer of 429 or 503.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Traffic {
     requests: Arc<AtomicU64>,
+    bytes_read: Arc<AtomicU64>,
     slowed: Arc<AtomicBool>,
 }
 
@@ -22,12 +23,20 @@ impl Traffic {
         self.requests.load(Ordering::Relaxed)
     }
 
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn read(&self, bytes: u64) {
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     pub(super) fn slowed(&self) -> bool {
         self.slowed.load(Ordering::Relaxed)
     }
 
     pub(super) fn watched(&self) -> Traffic {
-        Traffic { requests: self.requests.clone(), slowed: Arc::default() }
+        Traffic { slowed: Arc::default(), ..self.clone() }
     }
 }
 
