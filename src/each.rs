@@ -54,19 +54,21 @@ pub async fn put_header_on(settings: &Settings, s3: &S3, uri: &Uri, deadline: De
 
 async fn tries(settings: &Settings, s3: &S3, uri: &Uri, deadline: Deadline) -> Result<Receipt, Error> {
     let (mut compression, mut refused) = (Compression::of_name(&uri.key).or(settings.options.compression), false);
-    let mut last = Error::Missing { uri: uri.clone() };
+    let mut last = String::new();
     for _ in 0..TRIES {
         match job(settings, s3, uri, compression, deadline).await {
             Ok(receipt) => return Ok(receipt),
             Err(Stop::Failed(error)) => return Err(error),
             Err(Stop::Refused(error)) if refused => return Err(error),
-            Err(Stop::Compressed(found)) => compression = found,
-            Err(Stop::Refused(error)) => (refused, last) = (true, error),
-            Err(Stop::Overtaken(error)) => last = error,
+            Err(Stop::Refused(error)) => (refused, last) = (true, error.to_string()),
+            Err(Stop::Overtaken(error)) => last = error.to_string(),
+            Err(Stop::Compressed(found)) => {
+                (compression, last) = (found, "its name does not tell how it is compressed".to_owned());
+            }
         }
         tracing::info!(object = %uri, "begun anew: {last}");
     }
-    Err(Error::Overtaken { uri: uri.clone(), tries: TRIES, last: Box::new(last) })
+    Err(Error::Overtaken { uri: uri.clone(), tries: TRIES, last })
 }
 
 async fn job(
@@ -168,7 +170,7 @@ async fn dispose(settings: &Settings, s3: &S3, source: &Object, receipt: Receipt
     match deleted {
         Ok(()) => Ok(receipt.because("the source is deleted")),
         Err(error) if error.overtaken() || error.status == Some(501) => {
-            Ok(receipt.because("the source is kept: it has changed since"))
+            Ok(receipt.because("the source is not deleted: it has changed since"))
         }
         Err(error) => Err(error.into()),
     }

@@ -58,7 +58,7 @@ pub enum Error {
     #[error("{uri} was written with ETag {etag}, and has {found} already: somebody else writes there as well")]
     Rewritten { uri: Uri, etag: String, found: String },
     #[error("{uri} was begun {tries} times, and each time something had changed meanwhile, at last: {last}")]
-    Overtaken { uri: Uri, tries: u32, last: Box<Error> },
+    Overtaken { uri: Uri, tries: u32, last: String },
     #[error("the function's time is up: {}", progress(uri, *parts))]
     OutOfTime { uri: Uri, parts: Option<(usize, usize)> },
     #[error("{} of {total} objects failed: {}", failures.len(), listed(failures))]
