@@ -49,7 +49,7 @@ pub async fn put_header_on(settings: &Settings, s3: &S3, uri: &Uri, deadline: De
     }
     let receipt = timeout_at(deadline.end(), tries(settings, &s3, uri, deadline)).await;
     let receipt = receipt.unwrap_or_else(|_| Err(out_of_time()))?;
-    Ok(receipt.measured(&s3, begun.elapsed()))
+    Ok(receipt.measured(s3.requests(), s3.bytes_read(), begun.elapsed()))
 }
 
 async fn tries(settings: &Settings, s3: &S3, uri: &Uri, deadline: Deadline) -> Result<Receipt, Error> {

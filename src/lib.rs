@@ -20,12 +20,13 @@
 //! * [`deadline`]: when Lambda ends the function.
 //! * [`s3`]: one function for each S3 operation. Nothing else knows the SDK.
 //! * [`receipt`]: what happened to one final object. [`error`]: what can go wrong.
-//! * [`uri`]: the address of an object.
+//! * [`uri`]: the address of an object; [`crc`]: what S3 knows of its bytes.
 //! * `demo`, with the feature of that name: a bucket to try the sample events on.
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
 pub mod copy;
+pub mod crc;
 pub mod deadline;
 #[cfg(feature = "demo")]
 pub mod demo;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::s3::S3;
+use crate::crc::Algorithm;
 use crate::uri::Uri;
 
 /// Fields that do not apply are left out.
@@ -60,21 +60,26 @@ pub enum ColumnsFrom {
 }
 
 /// How it is known that the final object is right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// S3 found the CRC that header and sources must have together.
-    Crc64Nvme,
-    Crc32,
-    Crc32c,
+    Crc(Algorithm),
     /// Its size, its ETag and its number of parts are those of what was sent.
     Size,
 }
 
 impl Proof {
-    /// As it is serialized.
-    pub fn name(self) -> String {
-        name(&self)
+    pub fn name(self) -> &'static str {
+        match self {
+            Proof::Crc(algorithm) => algorithm.name(),
+            Proof::Size => "size",
+        }
+    }
+}
+
+impl Serialize for Proof {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -109,11 +114,11 @@ impl Receipt {
         Receipt { reason: Some(reason.into()), ..self }
     }
 
-    /// What it took, by the count of its client.
-    pub fn measured(self, s3: &S3, elapsed: Duration) -> Receipt {
-        let written = self.written.map(|written| Written { bytes_through: s3.bytes_read(), ..written });
+    /// What it took: requests, bytes of the sources that were read, time.
+    pub fn measured(self, requests: u64, bytes_through: u64, elapsed: Duration) -> Receipt {
+        let written = self.written.map(|written| Written { bytes_through, ..written });
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        Receipt { written, requests: s3.requests(), elapsed_ms, ..self }
+        Receipt { written, requests, elapsed_ms, ..self }
     }
 
     /// The log line, in the form that the function's log settings ask for.
@@ -130,7 +135,7 @@ impl Receipt {
             bytes_through = written.map(|it| it.bytes_through),
             parts = written.map(|it| it.parts),
             requests = self.requests,
-            proof = written.map(|it| name(&it.proof)),
+            proof = written.map(|it| it.proof.name()),
             etag = written.map(|it| it.etag.as_str()),
             elapsed_ms = self.elapsed_ms,
             "receipt"

@@ -23,7 +23,7 @@ use bytes::Bytes;
 pub use self::error::S3Error;
 use self::traffic::{TooManyRequests, Traffic};
 pub use self::uploads::{Part, Upload};
-use crate::copy::crc::Crc;
+use crate::crc::Crc;
 use crate::uri::Uri;
 
 /// With waits of up to 1, 2, 4, 8, 16 and then 20 seconds between them, each cut short by chance: about
@@ -184,6 +184,15 @@ impl Attributes {
 }
 
 impl Stood {
+    /// A write on this condition. A server that has no conditional writes says 501, and is written to all
+    /// the same.
+    pub async fn held(&self, write: impl AsyncFn(&Stood) -> Result<Written, S3Error>) -> Result<Written, S3Error> {
+        match write(self).await {
+            Err(error) if error.status == Some(501) => write(&Stood::Anything).await,
+            result => result,
+        }
+    }
+
     fn if_none_match(&self) -> Option<String> {
         matches!(self, Stood::Nothing).then(|| "*".to_owned())
     }

@@ -9,6 +9,7 @@ use crc_fast::CrcAlgorithm;
 use local_s3::store::Store;
 use local_s3::{Content, Fault, Object};
 use support::{MIB, World, rows};
+use unload_header::crc::Algorithm;
 use unload_header::receipt::{Outcome, Proof};
 
 const KEY: &str = "unload/q_0000_part_00";
@@ -62,7 +63,7 @@ async fn the_same_job_again_writes_nothing() {
         assert_eq!(again.outcome, Outcome::Unchanged);
         assert_eq!(operations(&world), ["HeadObject", "HeadObject", "GetObject", "GetObject"]);
         let (first, again) = (first.written.unwrap(), again.written.unwrap());
-        assert_eq!((again.etag, again.bytes, again.proof), (first.etag, first.bytes, Proof::Crc64Nvme));
+        assert_eq!((again.etag, again.bytes, again.proof), (first.etag, first.bytes, Proof::Crc(Algorithm::Crc64Nvme)));
         assert_eq!((again.bytes_through, again.parts), (0, 0));
     }
 }
@@ -243,9 +244,9 @@ async fn a_server_without_conditional_writes_is_written_to_all_the_same() {
 async fn a_receipt_says_what_the_proof_was() {
     for size in SIZES {
         for (algorithm, proof) in [
-            (Some(CrcAlgorithm::Crc64Nvme), Proof::Crc64Nvme),
-            (Some(CrcAlgorithm::Crc32IsoHdlc), Proof::Crc32),
-            (Some(CrcAlgorithm::Crc32Iscsi), Proof::Crc32c),
+            (Some(CrcAlgorithm::Crc64Nvme), Proof::Crc(Algorithm::Crc64Nvme)),
+            (Some(CrcAlgorithm::Crc32IsoHdlc), Proof::Crc(Algorithm::Crc32)),
+            (Some(CrcAlgorithm::Crc32Iscsi), Proof::Crc(Algorithm::Crc32c)),
             (None, Proof::Size),
         ] {
             let world = world(size).await;

@@ -3,33 +3,17 @@
 //! Every read and every copied part is pinned to its source's ETag, and the write that makes the final
 //! object is refused if anything else has been written there since the job began.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::crc::{self, Crc};
+use super::job::Job;
 use super::multipart::multipart;
-use super::plan::{self, Origin, Part, Piece, Plan};
-use super::range::ByteRange;
-use super::seal::{self, Fingerprint, Seal};
-use crate::deadline::Deadline;
+use super::plan::{self, Part, Plan};
+use super::seal::{self, Seal};
+use crate::crc::{self, Crc};
 use crate::error::Error;
 use crate::receipt::Proof;
-use crate::s3::{Attributes, Object, S3, S3Error, Stood, Written};
+use crate::s3::{S3, S3Error, Stood, Written};
 use crate::uri::Uri;
-
-/// All that a final object is made of.
-#[derive(Debug)]
-pub struct Job {
-    pub header: Bytes,
-    pub sources: Vec<Object>,
-    /// The first bytes of the first source, which had to be looked at anyway.
-    pub head: Bytes,
-    pub target: Uri,
-    /// What stood at the target before anything else of the job was looked at.
-    pub stood: Stood,
-    pub attributes: Attributes,
-    pub fingerprint: Fingerprint,
-    pub deadline: Deadline,
-}
 
 /// A final object that was written and proved.
 #[derive(Debug)]
@@ -58,38 +42,7 @@ pub async fn execute(s3: &S3, job: &mut Job) -> Result<Done, Error> {
 
 async fn put(s3: &S3, job: &Job, body: Bytes, crc: Option<Crc>) -> Result<Written, S3Error> {
     let put = async |stood: &Stood| s3.put(&job.target, body.clone(), &job.attributes, stood, crc).await;
-    conditionally(&job.stood, put).await
-}
-
-/// A server that has no conditional writes says 501, and is written to all the same.
-pub(super) async fn conditionally(
-    stood: &Stood,
-    write: impl AsyncFn(&Stood) -> Result<Written, S3Error>,
-) -> Result<Written, S3Error> {
-    match write(stood).await {
-        Err(error) if error.status == Some(501) => write(&Stood::Anything).await,
-        result => result,
-    }
-}
-
-impl Job {
-    /// The bytes of an upload: from the header, from the head at hand, or read now.
-    pub(super) async fn bytes(&self, s3: &S3, pieces: &[Piece]) -> Result<Bytes, S3Error> {
-        let mut bytes = BytesMut::with_capacity(pieces.iter().map(|piece| piece.range.length() as usize).sum());
-        for Piece { of, range } in pieces {
-            let slice = range.start as usize..range.end as usize;
-            match of {
-                Origin::Header => bytes.extend_from_slice(&self.header[slice]),
-                Origin::Source(source) if self.has(*source, *range) => bytes.extend_from_slice(&self.head[slice]),
-                Origin::Source(source) => bytes.extend_from_slice(&s3.get_range(&self.sources[*source], *range).await?),
-            }
-        }
-        Ok(bytes.freeze())
-    }
-
-    fn has(&self, source: usize, range: ByteRange) -> bool {
-        source == 0 && range.end <= self.head.len() as u64
-    }
+    job.stood.held(put).await
 }
 
 /// S3 has said that it found the expected CRC; otherwise the object that stands there now must be the
@@ -101,7 +54,7 @@ async fn prove(s3: &S3, target: &Uri, plan: &Plan, written: &Written, expected: 
         return Err(unproved(format!("CRC {}", expected.base64()), format!("CRC {}", found.base64())));
     }
     if let Some(expected) = expected.filter(|expected| written.crc == Some(*expected)) {
-        return Ok(expected.algorithm.proof());
+        return Ok(Proof::Crc(expected.algorithm));
     }
     let found = s3.head(target).await?.ok_or_else(|| Error::Missing { uri: target.clone() })?;
     if found.etag != written.etag {
@@ -115,7 +68,7 @@ async fn prove(s3: &S3, target: &Uri, plan: &Plan, written: &Written, expected: 
         let expected = describe(plan.length, plan.parts.len(), expected);
         return Err(unproved(expected, describe(found.size, parts, found.crc)));
     }
-    Ok(expected.filter(|_| found.crc == expected).map_or(Proof::Size, |crc| crc.algorithm.proof()))
+    Ok(expected.filter(|_| found.crc == expected).map_or(Proof::Size, |crc| Proof::Crc(crc.algorithm)))
 }
 
 /// How many parts the ETag of a multipart object says it has; other servers' ETags may not.

@@ -15,11 +15,11 @@ use futures_util::stream::FuturesUnordered;
 use sha2::{Digest, Sha256};
 use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
-use super::crc::{Algorithm, Crc};
-use super::execute::{Job, conditionally};
+use super::job::Job;
 use super::pace::Pace;
 use super::plan::{self, Plan};
 use super::seal::hex;
+use crate::crc::{Algorithm, Crc};
 use crate::error::Error;
 use crate::s3::{self, S3, S3Error, Stood, Upload, Written};
 
@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
         let parts: Vec<s3::Part> = self.done.values().cloned().collect();
         let complete =
             async |stood: &Stood| self.s3.complete(&self.upload, &parts, self.plan.length, stood, self.expected).await;
-        match timeout_at(self.job.deadline.last_call(), conditionally(&self.job.stood, complete)).await {
+        match timeout_at(self.job.deadline.last_call(), self.job.stood.held(complete)).await {
             Ok(result) => Ok(result?),
             Err(_) => Err(self.out_of_time()),
         }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::crc::{Algorithm, Crc};
+use crate::crc::{Algorithm, Crc};
 use crate::receipt::Proof;
 use crate::s3::{Attributes, Object};
 
@@ -72,7 +72,7 @@ impl Seal {
         let size = words.next()?.parse().ok()?;
         let crc = words.next().and_then(|crc| {
             let (name, value) = crc.split_once('=')?;
-            Crc::parse(Algorithm::ALL.into_iter().find(|algorithm| algorithm.proof().name() == name)?, value)
+            Crc::parse(Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name)?, value)
         });
         Some(Seal { fingerprint, size, crc })
     }
@@ -81,7 +81,7 @@ impl Seal {
     pub fn proof(&self, object: &Object) -> Option<Proof> {
         match (self.crc, object.crc) {
             _ if self.size != object.size => None,
-            (Some(sent), Some(found)) if sent == found => Some(sent.algorithm.proof()),
+            (Some(sent), Some(found)) if sent == found => Some(Proof::Crc(sent.algorithm)),
             (Some(sent), Some(found)) if sent.algorithm == found.algorithm => None,
             _ => Some(Proof::Size),
         }
@@ -92,7 +92,7 @@ impl fmt::Display for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.fingerprint.0, self.size)?;
         match self.crc {
-            Some(crc) => write!(f, " {}={}", crc.algorithm.proof().name(), crc.base64()),
+            Some(crc) => write!(f, " {}={}", crc.algorithm.name(), crc.base64()),
             None => Ok(()),
         }
     }
@@ -139,7 +139,7 @@ mod tests {
             assert_eq!(seal.proof(&Object { size: 8, ..object("e") }), None);
         }
         let seal = Seal { fingerprint, size: 9, crc: crc(b"123456789") };
-        assert_eq!(seal.proof(&Object { crc: crc(b"123456789"), ..object("e") }), Some(Proof::Crc32c));
+        assert_eq!(seal.proof(&Object { crc: crc(b"123456789"), ..object("e") }), Some(Proof::Crc(Algorithm::Crc32c)));
         assert_eq!(seal.proof(&Object { crc: crc(b"123456780"), ..object("e") }), None);
         assert_eq!(Seal::parse("anything"), None);
         let longest = Seal { size: 48 << 40, crc: Some(Crc::of(Algorithm::Crc64Nvme, b"")), ..seal }.to_string();

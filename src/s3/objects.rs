@@ -12,8 +12,8 @@ use bytes::{Bytes, BytesMut};
 use super::{
     ATTEMPT, ATTEMPTS, Attributes, Object, S3, S3Error, Stood, Written, absent, carrying, crc_of, in_memory, with_crc,
 };
-use crate::copy::crc::{Algorithm, Crc};
 use crate::copy::range::ByteRange;
+use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
 
 impl S3 {

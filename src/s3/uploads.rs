@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::{
     ATTEMPT, Attributes, Object, S3, S3Error, Stood, Written, carrying, crc_of, in_memory, patience, with_crc,
 };
-use crate::copy::crc::{Algorithm, Crc};
 use crate::copy::range::ByteRange;
+use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
 
 /// S3 may take minutes to put many parts together (AWS, S3 API reference, CompleteMultipartUpload).

@@ -5,8 +5,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 
-use crate::receipt::Proof;
-
 /// Those that S3 keeps for whole objects, however they were uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
@@ -38,12 +36,12 @@ impl Algorithm {
         if self == Algorithm::Crc64Nvme { 8 } else { 4 }
     }
 
-    /// What a result is proved by that has the expected CRC.
-    pub fn proof(self) -> Proof {
+    /// As a receipt's `proof` has it.
+    pub fn name(self) -> &'static str {
         match self {
-            Algorithm::Crc64Nvme => Proof::Crc64Nvme,
-            Algorithm::Crc32 => Proof::Crc32,
-            Algorithm::Crc32c => Proof::Crc32c,
+            Algorithm::Crc64Nvme => "crc64nvme",
+            Algorithm::Crc32 => "crc32",
+            Algorithm::Crc32c => "crc32c",
         }
     }
 }
