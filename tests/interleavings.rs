@@ -44,10 +44,16 @@ fn gated(local: &LocalS3, news: News, large: bool) -> Gate {
             News::Rows if large => request.operation == "HeadObject" || request.copy_source.is_some(),
             News::Rows => request.key == KEY,
             News::Names => request.key == SIDECAR,
-            News::Nothing => ["ListMultipartUploads", "AbortMultipartUpload"].contains(&request.operation),
+            News::Nothing => false,
         };
         let ends = ["HeadObject", "PutObject", "CompleteMultipartUpload"].contains(&request.operation);
-        (changes || request.key == FINAL && ends).then(|| {
+        // A run that is done clears away the uploads that it had found.
+        let clears = match request.operation {
+            "AbortMultipartUpload" => true,
+            "ListMultipartUploads" => !matches!(news, News::Rows),
+            _ => false,
+        };
+        (changes || clears || request.key == FINAL && ends).then(|| {
             queue.lock().unwrap().push_back(turn);
             Fault::Held(held)
         })

@@ -340,7 +340,7 @@ async fn a_burst_of_slow_down_slows_the_pace_and_is_survived() {
     let size = 1 << 40;
     let world = world(size).await;
     let begun = tokio::time::Instant::now();
-    let (most, now) = (std::sync::Arc::new(std::sync::Mutex::new((0, 0))), Duration::from_secs(30));
+    let (most, now) = (std::sync::Arc::new(std::sync::Mutex::new((0, 0))), Duration::from_secs(120));
     let seen = most.clone();
     world.local().judge(move |request| {
         if request.operation != "UploadPartCopy" {
