@@ -18,7 +18,7 @@ pub const EVENTS: [(&str, &str, &str); 15] = [
     ("gzip", "a compressed object gets a compressed header", include_str!("../events/gzip.json")),
     ("encoded-key", "PARTITION BY, and a key as S3 encodes it", include_str!("../events/encoded-key.json")),
     ("several", "several records, one of an empty slice", include_str!("../events/several.json")),
-    ("sidecar", "a sidecar that came last does its objects", include_str!("../events/sidecar.json")),
+    ("sidecar", "a sidecar that came last does what is not done", include_str!("../events/sidecar.json")),
     ("manifest-verbose", "a verbose manifest does its entries", include_str!("../events/manifest-verbose.json")),
     ("manifest-plain", "a plain manifest has no column names", include_str!("../events/manifest-plain.json")),
     ("no-columns", "nobody named the columns: the call fails", include_str!("../events/no-columns.json")),
