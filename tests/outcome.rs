@@ -20,7 +20,6 @@ const SIZES: [u64; 2] = [100, LARGE];
 
 async fn world(size: u64) -> World {
     let world = World::in_memory().await;
-    world.local().put("bucket", "unload/q_.headers", Object::new("id|x"));
     world.local().put("bucket", "unload/q_.headers", Object::new("idx,venue,name"));
     world.local().put("bucket", KEY, source(size));
     world
@@ -131,7 +130,6 @@ async fn what_is_not_its_own_is_replaced() {
         assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
         assert!(standing(&world).content == with_header(&source(size)));
         let sealed = standing(&world).headers.metadata;
-        world.local().put("bucket", FINAL, Object { headers: Default::default(), ..Object::new("cut") });
         let mut cut = Object::new("cut");
         cut.headers.metadata = sealed;
         world.local().put("bucket", FINAL, cut);

@@ -171,11 +171,6 @@ impl LocalS3 {
         self.traffic().judge = Some(Box::new(judge));
     }
 
-    /// Faults that nothing has met yet.
-    pub fn faults_left(&self) -> usize {
-        self.traffic().faults.len()
-    }
-
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
