@@ -12,7 +12,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use support::runtime::Function;
 use support::{MIB, World, rows};
-use unload_header::copy::plan::{Part, S3, plan};
+use unload_header::copy::part::{Origin, Part, Piece};
+use unload_header::copy::plan::{S3, plan};
 use unload_header::copy::range::ByteRange;
 
 const BOOTSTRAP: &str = env!("CARGO_BIN_EXE_bootstrap");
@@ -148,7 +149,8 @@ async fn copies(world: &World, from: &str, key: &str, size: u64) {
 
 /// The plan's own calls and nothing else.
 async fn bare_loop(world: &World, size: u64) -> Duration {
-    let plan = plan(HEADER.len() as u64, &[size], &S3).unwrap();
+    let line = [Piece::new(Origin::Header, 0, HEADER.len() as u64), Piece::new(Origin::Source(0), 0, size)];
+    let plan = plan(line.into_iter().flatten().collect(), &S3).unwrap();
     let first = rows(5 * MIB);
     let begun = Instant::now();
     let id = create(world, FINAL).await;

@@ -59,6 +59,18 @@ impl Crc {
         }
     }
 
+    /// That of the last `length` of these bytes, if `first` is the one of those before them.
+    pub fn behind(self, first: Crc, length: u64) -> Crc {
+        match length {
+            0 => Crc::of(self.algorithm, b""),
+            // Combining with a CRC of 0 moves the first one past the rest, and what a CRC adds up it takes away.
+            _ => Crc {
+                value: self.value ^ checksum_combine(self.algorithm.parameters(), first.value, 0, length),
+                ..self
+            },
+        }
+    }
+
     /// As S3 writes it; `None` for what is none, like the CRC of CRCs that a composite checksum is.
     pub fn parse(algorithm: Algorithm, base64: &str) -> Option<Crc> {
         let bytes = STANDARD.decode(base64).ok().filter(|bytes| bytes.len() == algorithm.width())?;
@@ -96,6 +108,16 @@ mod tests {
         }
         assert_eq!(Crc::parse(Algorithm::Crc32, "y/Q5Jg==-3"), None, "a composite one");
         assert_eq!(Crc::parse(Algorithm::Crc32, "rosUhgp5mIg="), None);
+    }
+
+    #[test]
+    fn the_rest_follows_from_the_whole() {
+        let whole = b"id|name\n1|a\n2|b\n";
+        for (algorithm, at) in Algorithm::ALL.into_iter().flat_map(|it| (0..=whole.len()).map(move |at| (it, at))) {
+            let crc = |bytes: &[u8]| Crc::of(algorithm, bytes);
+            let (first, rest) = whole.split_at(at);
+            assert_eq!(crc(whole).behind(crc(first), rest.len() as u64), crc(rest), "{algorithm:?} {at}");
+        }
     }
 
     #[test]

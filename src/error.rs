@@ -11,7 +11,7 @@ use crate::header::encode::EncodeError;
 use crate::s3::S3Error;
 use crate::settings::SettingError;
 use crate::unload::manifest::ManifestError;
-use crate::unload::options::OptionsError;
+use crate::unload::options::{Compression, OptionsError};
 use crate::uri::Uri;
 
 #[derive(thiserror::Error)]
@@ -40,6 +40,28 @@ pub enum Error {
     Manifest { uri: Uri, source: ManifestError },
     #[error("the manifest {manifest} lists {entry}, which is not below UNLOAD_PREFIX={prefix:?} in its own bucket")]
     Elsewhere { manifest: Uri, entry: Uri, prefix: String },
+    #[error("the unload of {manifest} is not complete yet: {}", lacking(missing, changed))]
+    Incomplete { manifest: Uri, missing: Vec<Uri>, changed: Vec<Changed> },
+    #[error(
+        "{uri} is {}, but {first}, which comes before it, is {}; slices of one unload can be put together only if they \
+         are compressed alike",
+        compressed(*found), compressed(*expected)
+    )]
+    MixedCompression { uri: Uri, found: Option<Compression>, first: Uri, expected: Option<Compression> },
+    #[error(
+        "{uri} brings its own header (HEADER is in the options) within {compression}, where it can't be cut off; \
+         unload without HEADER"
+    )]
+    HeaderInside { uri: Uri, compression: Compression },
+    #[error(
+        "{uri} does not begin with the header that {first} begins with, though HEADER is in the options; they are not \
+         of one unload, or one of them has no header"
+    )]
+    HeadersDiffer { uri: Uri, first: Uri },
+    #[error(
+        "the first record of {uri}, which HEADER in the options says is a header, does not end within {limit} bytes"
+    )]
+    HeaderUnended { uri: Uri, limit: u64 },
     #[error("no header for {uri} from {place}: {source}")]
     Encode { uri: Uri, place: String, source: EncodeError },
     #[error("the header for {uri} has {size} bytes; at most {limit} are allowed")]
@@ -61,8 +83,22 @@ pub enum Error {
     Overtaken { uri: Uri, tries: u32, last: String },
     #[error("the function's time is up: {}", progress(uri, *parts))]
     OutOfTime { uri: Uri, parts: Option<(usize, usize)> },
-    #[error("{} of {total} objects failed: {}", failures.len(), listed(failures))]
+    #[error("{} of {total} objects failed: {}", failures.len(), listed(failures, "; "))]
     Several { total: usize, failures: Vec<Error> },
+}
+
+/// An object that is not as its manifest says.
+#[derive(Debug)]
+pub struct Changed {
+    pub uri: Uri,
+    pub size: u64,
+    pub listed: u64,
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes, not {})", self.uri, self.size, self.listed)
+    }
 }
 
 impl Error {
@@ -79,6 +115,11 @@ impl Error {
             Error::Options { .. } => "InvalidOptions",
             Error::Manifest { .. } => "InvalidManifest",
             Error::Elsewhere { .. } => "ManifestEntryElsewhere",
+            Error::Incomplete { .. } => "UnloadIncomplete",
+            Error::MixedCompression { .. } => "MixedCompression",
+            Error::HeaderInside { .. } => "HeaderInside",
+            Error::HeadersDiffer { .. } => "HeadersDiffer",
+            Error::HeaderUnended { .. } => "HeaderTooLong",
             Error::Encode { .. } => "HeaderUnwritable",
             Error::LongHeader { .. } => "HeaderTooLong",
             Error::Compress { .. } => "HeaderUncompressible",
@@ -96,7 +137,7 @@ impl Error {
     pub fn transient(&self) -> bool {
         match self {
             Error::S3(error) => error.transient(),
-            Error::OutOfTime { .. } => true,
+            Error::OutOfTime { .. } | Error::Incomplete { .. } => true,
             _ => false,
         }
     }
@@ -118,11 +159,23 @@ fn progress(uri: &Uri, parts: Option<(usize, usize)>) -> String {
 }
 
 /// The first of them; Lambda keeps no more than 256 KB of an error.
-fn listed(failures: &[Error]) -> String {
+fn listed(items: &[impl fmt::Display], between: &str) -> String {
     const LISTED: usize = 20;
-    let mut listed: Vec<String> = failures.iter().take(LISTED).map(ToString::to_string).collect();
-    listed.extend((failures.len() > LISTED).then(|| format!("and {} more", failures.len() - LISTED)));
-    listed.join("; ")
+    let mut listed: Vec<String> = items.iter().take(LISTED).map(ToString::to_string).collect();
+    listed.extend((items.len() > LISTED).then(|| format!("and {} more", items.len() - LISTED)));
+    listed.join(between)
+}
+
+fn lacking(missing: &[Uri], changed: &[Changed]) -> String {
+    let missing = (!missing.is_empty())
+        .then(|| format!("{} of the objects that it lists are not there: {}", missing.len(), listed(missing, ", ")));
+    let changed = (!changed.is_empty())
+        .then(|| format!("{} have another size than it says: {}", changed.len(), listed(changed, ", ")));
+    [missing, changed].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn compressed(compression: Option<Compression>) -> String {
+    compression.map_or("not compressed".to_owned(), |compression| compression.to_string())
 }
 
 impl From<S3Error> for Error {

@@ -13,7 +13,9 @@
 //!
 //! * [`settings`]: the environment, checked once at start.
 //! * [`event`]: a notification, as the objects that were created.
-//! * [`handler`]: the way through, end to end; [`each`] for one data object.
+//! * [`handler`]: the way through, end to end; [`task`]: what an object that was created asks for.
+//! * [`each`] and [`single`]: what a final object is to be made of, a data object or a whole unload.
+//! * [`final_object`]: from there to the receipt, in one [`run`] or more.
 //! * [`unload`]: what Redshift writes: the names of its objects, the statement's options, manifests.
 //! * [`header`]: the columns in all their forms, where they are found, and the line that they make.
 //! * [`copy`]: the plan of a final object's parts, its execution, and the proof of what came out.
@@ -33,10 +35,14 @@ pub mod demo;
 pub mod each;
 pub mod error;
 pub mod event;
+pub mod final_object;
 pub mod handler;
 pub mod header;
 pub mod receipt;
+pub mod run;
 pub mod s3;
 pub mod settings;
+pub mod single;
+pub mod task;
 pub mod unload;
 pub mod uri;

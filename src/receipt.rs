@@ -7,6 +7,9 @@ use serde::{Serialize, Serializer};
 use crate::crc::Algorithm;
 use crate::uri::Uri;
 
+/// Sources that the log names; CloudWatch cuts a line at 256 KB (AWS, CloudWatch Logs quotas).
+const LOGGED: usize = 100;
+
 /// Fields that do not apply are left out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Receipt {
@@ -57,6 +60,8 @@ pub enum ColumnsFrom {
     Metadata,
     Sidecar,
     Manifest,
+    /// The header that UNLOAD itself put on the slices of one final object.
+    Source,
 }
 
 /// How it is known that the final object is right.
@@ -98,10 +103,10 @@ impl Receipt {
     }
 
     /// Of a final object that stands there.
-    pub fn standing(final_uri: &Uri, source: &Uri, outcome: Outcome, written: Option<Written>) -> Receipt {
+    pub fn standing(final_uri: &Uri, sources: Vec<String>, outcome: Outcome, written: Option<Written>) -> Receipt {
         Receipt {
             final_uri: Some(final_uri.to_string()),
-            sources: vec![source.to_string()],
+            sources,
             outcome,
             reason: None,
             written,
@@ -124,9 +129,13 @@ impl Receipt {
     /// The log line, in the form that the function's log settings ask for.
     pub fn log(&self) {
         let written = self.written.as_ref();
+        let mut sources = self.sources.iter().take(LOGGED).cloned().collect::<Vec<_>>().join(" ");
+        if self.sources.len() > LOGGED {
+            sources += &format!(" and {} more", self.sources.len() - LOGGED);
+        }
         tracing::info!(
             "final" = self.final_uri,
-            sources = self.sources.join(" "),
+            sources,
             outcome = name(&self.outcome),
             reason = self.reason,
             columns_from = written.map(|it| name(&it.columns_from)),

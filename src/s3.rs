@@ -7,6 +7,7 @@ mod traffic;
 mod uploads;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -19,6 +20,7 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::ServerSideEncryption;
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::error::S3Error;
 use self::traffic::{TooManyRequests, Traffic};
@@ -31,14 +33,25 @@ use crate::uri::Uri;
 const ATTEMPTS: u32 = 10;
 const ATTEMPT: Duration = Duration::from_secs(60);
 
+/// Requests that a job makes at the same time where they are many and small.
+pub const AT_ONCE: usize = 32;
+
+/// What all jobs together hold of uploads: 20 MiB, which is counted by 64 KiB.
+const PLACE: u64 = 64 << 10;
+const ROOM: u32 = 320;
+
+/// Room in memory, until it is dropped.
+pub type Room = OwnedSemaphorePermit;
+
 /// The S3 client, and a watch on what goes out through it.
 #[derive(Clone, Debug)]
 pub struct S3 {
     client: Client,
     traffic: Traffic,
+    room: Arc<Semaphore>,
 }
 
-/// An object as HEAD shows it, pinned to its ETag.
+/// An object, pinned to its ETag.
 #[derive(Clone, Debug)]
 pub struct Object {
     pub uri: Uri,
@@ -46,9 +59,17 @@ pub struct Object {
     pub etag: String,
     /// Of the whole object, where the server keeps one.
     pub crc: Option<Crc>,
+}
+
+/// All that HEAD shows of an object.
+#[derive(Clone, Debug)]
+pub struct Head {
+    pub object: Object,
     pub attributes: Attributes,
     /// The tags themselves need another request.
     pub tagged: bool,
+    /// In seconds since 1970.
+    pub modified: i64,
 }
 
 /// What an object carries besides its bytes, and CreateMultipartUpload does not take over by itself.
@@ -148,12 +169,16 @@ impl S3 {
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .build();
-        S3 { client: Client::from_conf(config), traffic: Traffic::default() }
+        S3 {
+            client: Client::from_conf(config),
+            traffic: Traffic::default(),
+            room: Arc::new(Semaphore::new(ROOM as usize)),
+        }
     }
 
     /// The same client, counting from 0.
     pub fn counting(&self) -> S3 {
-        S3 { client: self.client.clone(), traffic: Traffic::default() }
+        S3 { traffic: Traffic::default(), ..self.clone() }
     }
 
     /// How many requests went out, tries again included.
@@ -168,12 +193,34 @@ impl S3 {
 
     /// The same client and count, for one request that is to be watched.
     pub fn watched(&self) -> S3 {
-        S3 { client: self.client.clone(), traffic: self.traffic.watched() }
+        S3 { traffic: self.traffic.watched(), ..self.clone() }
+    }
+
+    /// Room for so many bytes of an upload, if there is any now.
+    pub fn try_hold(&self, bytes: u64) -> Option<Room> {
+        Arc::clone(&self.room).try_acquire_many_owned(places(bytes)).ok()
+    }
+
+    /// Waits for room for so many bytes of an upload.
+    pub async fn hold(&self, bytes: u64) -> Option<Room> {
+        Arc::clone(&self.room).acquire_many_owned(places(bytes)).await.ok()
     }
 
     /// Whether S3 asked a watched request to slow down.
     pub fn slowed(&self) -> bool {
         self.traffic.slowed()
+    }
+}
+
+/// How much of the room so many bytes take; one upload has room, however large it is.
+fn places(bytes: u64) -> u32 {
+    bytes.div_ceil(PLACE).min(ROOM.into()) as u32
+}
+
+impl Head {
+    /// By one of Amazon's encryption clients, whose metadata this is.
+    pub fn is_client_encrypted(&self) -> bool {
+        self.attributes.metadata.contains_key("x-amz-key")
     }
 }
 

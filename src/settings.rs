@@ -11,11 +11,21 @@ pub struct Settings {
     /// `None`: the source's bucket.
     pub final_bucket: Option<String>,
     pub final_key: FinalKey,
+    pub output: Output,
     pub options: Options,
     pub bom: bool,
     /// Once its final object is proved.
     pub delete_source: bool,
     pub final_kms_key_id: Option<String>,
+}
+
+/// What there is one final object for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Each data object.
+    Each,
+    /// Each unload; with PARTITION BY, each partition folder of it.
+    Single,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +51,13 @@ impl Settings {
             )
         })?;
         let final_bucket = optional("FINAL_BUCKET");
-        let template = optional("FINAL_KEY").unwrap_or_else(|| "final/{path}".to_owned());
-        let final_key = FinalKey::parse(&template).map_err(|problem| wrong("FINAL_KEY", &template, problem))?;
+        let (output, default) = match optional("OUTPUT").as_deref() {
+            None | Some("each") => (Output::Each, "final/{path}"),
+            Some("single") => (Output::Single, "final/{unload}.csv{compression}"),
+            Some(other) => return Err(wrong("OUTPUT", other, "allowed are each and single".into())),
+        };
+        let template = optional("FINAL_KEY").unwrap_or_else(|| default.to_owned());
+        let final_key = FinalKey::parse(&template, output).map_err(|problem| wrong("FINAL_KEY", &template, problem))?;
         if final_bucket.is_none() && final_key.reaches(&unload_prefix) {
             let problem = if unload_prefix.is_empty() {
                 return Err(wrong("UNLOAD_PREFIX", "", "it may be empty only with another FINAL_BUCKET".into()));
@@ -54,13 +69,6 @@ impl Settings {
             };
             return Err(wrong("FINAL_KEY", &template, problem));
         }
-        if let Some(output) = optional("OUTPUT").filter(|output| output != "each") {
-            return Err(wrong(
-                "OUTPUT",
-                &output,
-                "this version writes a final object for each data object: each".into(),
-            ));
-        }
         let options = optional("UNLOAD_OPTIONS").unwrap_or_default();
         let options = Options::parse(&options)
             .map_err(|error: OptionsError| wrong("UNLOAD_OPTIONS", &options, error.to_string()))?;
@@ -71,11 +79,11 @@ impl Settings {
         };
         let (bom, delete_source) = (switch("BOM")?, switch("DELETE_SOURCE")?);
         let final_kms_key_id = optional("FINAL_KMS_KEY_ID");
-        Ok(Settings { unload_prefix, final_bucket, final_key, options, bom, delete_source, final_kms_key_id })
+        Ok(Settings { unload_prefix, final_bucket, final_key, output, options, bom, delete_source, final_kms_key_id })
     }
 
-    /// Where the final object of a source goes; `unload` is its unload prefix. The key must lie below
-    /// UNLOAD_PREFIX. Refuses to write where the function would be started again.
+    /// Where the final object of a source, or of a manifest, goes; `unload` is its unload prefix, and the
+    /// folder of the partition behind it. The key must lie below UNLOAD_PREFIX. Refuses to write where the function would be started again.
     pub fn final_uri(&self, source: &Uri, unload: &str, compression: Option<Compression>) -> Result<Uri, SettingError> {
         let below = |key: &str| key.strip_prefix(&self.unload_prefix).unwrap_or_default().to_owned();
         let unload = below(unload);
@@ -113,7 +121,7 @@ enum Segment {
 }
 
 impl FinalKey {
-    fn parse(template: &str) -> Result<FinalKey, String> {
+    fn parse(template: &str, output: Output) -> Result<FinalKey, String> {
         let mut segments = Vec::new();
         let mut rest = template;
         while let Some((text, after)) = rest.split_once('{') {
@@ -132,10 +140,18 @@ impl FinalKey {
             rest = after;
         }
         segments.extend((!rest.is_empty()).then(|| Segment::Text(rest.to_owned())));
-        if !segments.contains(&Segment::Path) {
-            return Err("without {path}, the objects of one unload would all get the same key".to_owned());
+        match output {
+            Output::Each if !segments.contains(&Segment::Path) => {
+                Err("without {path}, the objects of one unload would all get the same key".to_owned())
+            }
+            Output::Single if !segments.contains(&Segment::Unload) => {
+                Err("with OUTPUT=single and without {unload}, all unloads would get the same key".to_owned())
+            }
+            Output::Single if segments.contains(&Segment::Path) => {
+                Err("with OUTPUT=single, a final object has no one {path}; use {unload}".to_owned())
+            }
+            _ => Ok(FinalKey(segments)),
         }
-        Ok(FinalKey(segments))
     }
 
     /// The text before the first placeholder.
@@ -201,6 +217,19 @@ mod tests {
     }
 
     #[test]
+    fn one_object_of_an_unload_is_named_after_it() {
+        let settings = read(&[("UNLOAD_PREFIX", "unload/"), ("OUTPUT", "single")]).unwrap();
+        let key = |unload, compression| {
+            settings.final_uri(&Uri::new("b", format!("{unload}manifest")), unload, compression).unwrap().key
+        };
+        assert_eq!(key("unload/q42_", None), "final/q42.csv");
+        assert_eq!(
+            key("unload/sales/year=2026/name=ZZ Top/", Some(Compression::Gzip)),
+            "final/sales/year=2026/name=ZZ Top.csv.gz"
+        );
+    }
+
+    #[test]
     fn placeholders() {
         let key = "unload/a/q42_0000_part_00";
         assert_eq!(
@@ -221,6 +250,9 @@ mod tests {
         assert!(error(&[prefix, ("FINAL_KEY", "f/{key}")]).contains("{key} is no placeholder"));
         assert!(error(&[prefix, ("FINAL_KEY", "f/{path")]).contains("opened and not closed"));
         assert!(error(&[prefix, ("FINAL_KEY", "f/{unload}.csv")]).contains("without {path}"));
+        let single = ("OUTPUT", "single");
+        assert!(error(&[prefix, single, ("FINAL_KEY", "f/all.csv")]).contains("without {unload}"));
+        assert!(error(&[prefix, single, ("FINAL_KEY", "f/{unload}/{path}")]).contains("no one {path}"));
     }
 
     #[test]

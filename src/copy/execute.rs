@@ -3,13 +3,12 @@
 //! Every read and every copied part is pinned to its source's ETag, and the write that makes the final
 //! object is refused if anything else has been written there since the job began.
 
-use bytes::Bytes;
-
 use super::job::Job;
 use super::multipart::multipart;
-use super::plan::{self, Part, Plan};
+use super::part::{self, Part, Piece};
+use super::plan::{self, Plan};
 use super::seal::{self, Seal};
-use crate::crc::{self, Crc};
+use crate::crc::Crc;
 use crate::error::Error;
 use crate::receipt::Proof;
 use crate::s3::{S3, S3Error, Stood, Written};
@@ -25,22 +24,24 @@ pub struct Done {
 
 /// Writes the final object, sealed, and proves it.
 pub async fn execute(s3: &S3, job: &mut Job) -> Result<Done, Error> {
-    let sizes: Vec<u64> = job.sources.iter().map(|source| source.size).collect();
-    let plan = plan::plan(job.header.len() as u64, &sizes, &plan::S3)
-        .map_err(|source| Error::Plan { uri: job.target.clone(), source })?;
-    let expected = crc::expected(&job.header, job.sources.iter().map(|source| (source.crc, source.size)));
-    let seal = Seal { fingerprint: job.fingerprint.clone(), size: plan.length, crc: expected };
+    let plan = plan::plan(job.line(), &plan::S3);
+    let plan = plan.map_err(|source| Error::Plan { uri: job.target.clone(), source })?;
+    let expected = job.crc();
+    let (fingerprint, unload) = (job.fingerprint.clone(), job.unload.clone());
+    let seal = Seal { fingerprint, size: plan.length, crc: expected, unload };
     job.attributes.metadata.insert(seal::KEY.to_owned(), seal.to_string());
     let written = match plan.parts.as_slice() {
-        [] => put(s3, job, Bytes::new(), expected).await?,
-        [Part::Upload(pieces)] => put(s3, job, job.bytes(s3, pieces).await?, expected).await?,
+        [] => put(s3, job, &[], expected).await?,
+        [Part::Upload(pieces)] => put(s3, job, pieces, expected).await?,
         _ => multipart(s3, job, &plan, expected).await?,
     };
     let proof = prove(s3, &job.target, &plan, &written, expected).await?;
     Ok(Done { plan, etag: written.etag, proof })
 }
 
-async fn put(s3: &S3, job: &Job, body: Bytes, crc: Option<Crc>) -> Result<Written, S3Error> {
+async fn put(s3: &S3, job: &Job, pieces: &[Piece], crc: Option<Crc>) -> Result<Written, S3Error> {
+    let _room = s3.hold(part::length(pieces)).await;
+    let body = job.bytes(s3, pieces).await?;
     let put = async |stood: &Stood| s3.put(&job.target, body.clone(), &job.attributes, stood, crc).await;
     job.stood.held(put).await
 }
@@ -56,7 +57,7 @@ async fn prove(s3: &S3, target: &Uri, plan: &Plan, written: &Written, expected: 
     if let Some(expected) = expected.filter(|expected| written.crc == Some(*expected)) {
         return Ok(Proof::Crc(expected.algorithm));
     }
-    let found = s3.head(target).await?.ok_or_else(|| Error::Missing { uri: target.clone() })?;
+    let found = s3.head(target).await?.ok_or_else(|| Error::Missing { uri: target.clone() })?.object;
     if found.etag != written.etag {
         return Err(Error::Rewritten { uri: target.clone(), etag: written.etag.clone(), found: found.etag });
     }

@@ -1,45 +1,93 @@
 //! What a final object is made of.
 
 use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::plan::{Origin, Piece};
+use super::lead::Lead;
+use super::part::{self, Origin, Piece};
 use super::range::ByteRange;
 use super::seal::Fingerprint;
+use crate::crc::{self, Crc};
 use crate::deadline::Deadline;
-use crate::s3::{Attributes, Object, S3, S3Error, Stood};
+use crate::s3::{AT_ONCE, Attributes, Object, S3, S3Error, Stood};
 use crate::uri::Uri;
 
 /// All that it takes to write one.
 #[derive(Debug)]
 pub struct Job {
     pub header: Bytes,
-    pub sources: Vec<Object>,
-    /// The first bytes of the first source, which had to be looked at anyway.
-    pub head: Bytes,
+    pub sources: Vec<Source>,
+    pub lead: Lead,
     pub target: Uri,
     /// What stood at the target before anything else of the job was looked at.
     pub stood: Stood,
     pub attributes: Attributes,
     pub fingerprint: Fingerprint,
+    /// Which version of a manifest lists the sources, if one does.
+    pub unload: Option<String>,
     pub deadline: Deadline,
 }
 
+/// What comes into the final object of one data object.
+#[derive(Debug)]
+pub struct Source {
+    pub object: Object,
+    /// Where its rows begin, if it has a header of its own, which is left out.
+    pub start: u64,
+    /// Of its rows, where the server keeps one of the whole.
+    pub crc: Option<Crc>,
+    /// Its rows do not end in a newline, and others follow.
+    pub newline: bool,
+}
+
+impl From<Object> for Source {
+    /// All of an object.
+    fn from(object: Object) -> Source {
+        Source { start: 0, crc: object.crc, newline: false, object }
+    }
+}
+
 impl Job {
-    /// The bytes of an upload: from the header, from the head at hand, or read now.
+    /// The final object's bytes, in order.
+    pub fn line(&self) -> Vec<Piece> {
+        let header = Piece::new(Origin::Header, 0, self.header.len() as u64);
+        let sources = self.sources.iter().enumerate().flat_map(|(index, source)| {
+            let newline = source.newline.then(|| Piece::new(Origin::Newline, 0, 1));
+            [Piece::new(Origin::Source(index), source.start, source.object.size), newline.flatten()]
+        });
+        std::iter::once(header).chain(sources).flatten().collect()
+    }
+
+    /// The CRC that the final object must have, if those of all sources are known.
+    pub fn crc(&self) -> Option<Crc> {
+        let pieces = self.sources.iter().flat_map(|source| {
+            let newline = source.newline.then(|| (source.crc.map(|crc| Crc::of(crc.algorithm, b"\n")), 1));
+            std::iter::once((source.crc, source.object.size - source.start)).chain(newline)
+        });
+        crc::expected(&self.header, pieces)
+    }
+
+    /// The bytes of an upload: from the header, from the bytes at hand, or read now.
     pub async fn bytes(&self, s3: &S3, pieces: &[Piece]) -> Result<Bytes, S3Error> {
-        let mut bytes = BytesMut::with_capacity(pieces.iter().map(|piece| piece.range.length() as usize).sum());
-        for Piece { of, range } in pieces {
+        let read = |Piece { of, range }| async move {
             let slice = range.start as usize..range.end as usize;
             match of {
-                Origin::Header => bytes.extend_from_slice(&self.header[slice]),
-                Origin::Source(source) if self.has(*source, *range) => bytes.extend_from_slice(&self.head[slice]),
-                Origin::Source(source) => bytes.extend_from_slice(&s3.get_range(&self.sources[*source], *range).await?),
+                Origin::Header => Ok(self.header.slice(slice)),
+                Origin::Newline => Ok(Bytes::from_static(b"\n")),
+                Origin::Source(source) if self.has(source, range) => Ok(self.lead.bytes.slice(slice)),
+                Origin::Source(source) => s3.get_range(&self.sources[source].object, range).await,
             }
-        }
-        Ok(bytes.freeze())
+        };
+        let bytes = BytesMut::with_capacity(part::length(pieces) as usize);
+        let read = stream::iter(pieces).map(|piece| read(*piece)).buffered(AT_ONCE);
+        let all = read.try_fold(bytes, async |mut bytes, piece| {
+            bytes.extend_from_slice(&piece);
+            Ok(bytes)
+        });
+        Ok(all.await?.freeze())
     }
 
     fn has(&self, source: usize, range: ByteRange) -> bool {
-        source == 0 && range.end <= self.head.len() as u64
+        source == self.lead.source && range.end <= self.lead.bytes.len() as u64
     }
 }

@@ -2,11 +2,16 @@
 
 pub mod execute;
 pub mod job;
+pub mod join;
+pub mod lead;
 mod multipart;
 mod pace;
+pub mod part;
 pub mod plan;
 pub mod range;
 pub mod seal;
 
 pub use execute::{Done, execute};
-pub use job::Job;
+pub use job::{Job, Source};
+pub use join::join;
+pub use lead::Lead;

@@ -17,6 +17,7 @@ use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
 use super::job::Job;
 use super::pace::Pace;
+use super::part::Part;
 use super::plan::{self, Plan};
 use super::seal::hex;
 use crate::crc::{Algorithm, Crc};
@@ -77,7 +78,7 @@ impl<'a> Run<'a> {
             if parts.iter().any(|part| is_mark(part, &mark)) {
                 let upload = found.swap_remove(index);
                 tracing::info!(upload = upload.id, parts = parts.len() - 1, "an upload is taken up");
-                let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(plan::Part::length)).collect();
+                let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(Part::length)).collect();
                 let done = parts.into_iter().filter(|part| lengths.get(&part.number) == Some(&part.size));
                 let done = done.map(|part| (part.number, part)).collect();
                 return Ok((Run { s3, job, plan, expected, mark, upload, done }, found));
@@ -99,16 +100,28 @@ impl<'a> Run<'a> {
         let (s3, job, upload) = (self.s3, self.job, &self.upload);
         let algorithm = self.expected.map(|crc| crc.algorithm);
         let missing = (1..).zip(&self.plan.parts).filter(|(number, _)| !self.done.contains_key(number));
-        let mut missing: VecDeque<_> = missing.collect();
+        let (mut uploads, mut copies): (VecDeque<_>, VecDeque<_>) =
+            missing.partition(|(_, part)| matches!(part, Part::Upload(_)));
         let mut pace = Pace::new(plan::S3.in_flight);
         let mut slowest = Duration::ZERO;
         let mut in_flight = FuturesUnordered::new();
         loop {
             while in_flight.len() < pace.allowed() {
-                let ends_in_time = |part: &plan::Part| plan::S3.time(part.length()).max(slowest) <= job.deadline.left();
-                let Some(next) = missing.pop_front_if(|(_, part)| ends_in_time(part)) else { break };
+                let ends_in_time = |part: &Part| plan::S3.time(part.length()).max(slowest) <= job.deadline.left();
+                // Uploads as far as there is room for their bytes, and one at least; then copies.
+                let next = uploads.front().filter(|(_, part)| ends_in_time(part));
+                let room = next.and_then(|(_, part)| s3.try_hold(part.length()));
+                let next = match room.is_some() || next.is_some() && in_flight.is_empty() {
+                    true => uploads.pop_front(),
+                    false => copies.pop_front_if(|(_, part)| ends_in_time(part)),
+                };
+                let Some(next) = next else { break };
                 let begun = pace.begin();
                 in_flight.push(async move {
+                    let _room = match next.1 {
+                        Part::Upload(_) if room.is_none() => s3.hold(next.1.length()).await,
+                        _ => room,
+                    };
                     let (s3, since) = (s3.watched(), Instant::now());
                     let part = write_part(&s3, job, upload, next, algorithm).await;
                     (begun, s3.slowed(), since.elapsed(), part.map_err(|error| (next, error)))
@@ -117,7 +130,7 @@ impl<'a> Run<'a> {
             tokio::select! {
                 biased;
                 ended = in_flight.next() => match ended {
-                    None if missing.is_empty() => return Ok(()),
+                    None if uploads.is_empty() && copies.is_empty() => return Ok(()),
                     None => return Err(self.out_of_time()),
                     Some((begun, slowed, took, Ok(part))) => {
                         self.done.insert(part.number, part);
@@ -126,7 +139,10 @@ impl<'a> Run<'a> {
                     }
                     // What S3 does not take among others it may take alone.
                     Some((begun, .., Err((part, error)))) if error.transient() && pace.allowed() > 1 => {
-                        missing.push_front(part);
+                        match part.1 {
+                            Part::Upload(_) => uploads.push_front(part),
+                            Part::Copy { .. } => copies.push_front(part),
+                        }
                         pace.end(begun, true);
                     }
                     Some((.., Err((_, error)))) => return Err(error.into()),
@@ -165,12 +181,12 @@ async fn write_part(
     s3: &S3,
     job: &Job,
     upload: &Upload,
-    (number, part): (i32, &plan::Part),
+    (number, part): (i32, &Part),
     algorithm: Option<Algorithm>,
 ) -> Result<s3::Part, S3Error> {
     match part {
-        plan::Part::Upload(pieces) => s3.upload_part(upload, number, job.bytes(s3, pieces).await?, algorithm).await,
-        plan::Part::Copy { source, range } => s3.copy_part(upload, number, &job.sources[*source], *range).await,
+        Part::Upload(pieces) => s3.upload_part(upload, number, job.bytes(s3, pieces).await?, algorithm).await,
+        Part::Copy { source, range } => s3.copy_part(upload, number, &job.sources[*source].object, *range).await,
     }
 }
 

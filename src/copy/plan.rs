@@ -27,6 +27,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::part::{Origin, Part, Piece, length, split_at};
 use super::range::ByteRange;
 
 const MIB: u64 = 1 << 20;
@@ -66,29 +67,6 @@ impl Limits {
     }
 }
 
-/// A part of a multipart upload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Bytes that pass through the function.
-    Upload(Vec<Piece>),
-    /// A range of a source, given by its place in the job, that S3 copies itself.
-    Copy { source: usize, range: ByteRange },
-}
-
-/// A range of the header or of one source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    pub of: Origin,
-    pub range: ByteRange,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Header,
-    /// A source, by its place in the job.
-    Source(usize),
-}
-
 /// The parts in order. A single upload is a PutObject; no part at all is an empty object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -101,63 +79,33 @@ pub struct Plan {
 pub enum PlanError {
     #[error("the final object would have {length} bytes; S3 allows {allowed}")]
     TooLarge { length: u64, allowed: u64 },
-    #[error("the final object would need at least {parts} parts; S3 allows {allowed}")]
+    #[error(
+        "the final object would need at least {parts} parts, and {allowed} are allowed; unload into fewer and larger \
+         slices, with a larger MAXFILESIZE"
+    )]
     TooManyParts { parts: u64, allowed: u64 },
 }
 
-/// Plans a final object of a header and sources, all lengths in bytes.
+/// Plans a final object of these pieces, one behind the other. A source is in it once at most, and up to
+/// its end.
 ///
 /// ```
+/// use unload_header::copy::part::{Origin, Piece};
 /// use unload_header::copy::plan::{S3, plan};
-/// let plan = plan(100, &[6 << 30], &S3)?;
+/// let line = [Piece::new(Origin::Header, 0, 100), Piece::new(Origin::Source(0), 0, 6 << 30)];
+/// let plan = plan(line.into_iter().flatten().collect(), &S3)?;
 /// assert_eq!(plan.uploaded(), 5 << 20);
 /// # Ok::<(), unload_header::copy::plan::PlanError>(())
 /// ```
-pub fn plan(header: u64, sources: &[u64], limits: &Limits) -> Result<Plan, PlanError> {
-    let length = sources.iter().fold(header, |sum, length| sum.saturating_add(*length));
+pub fn plan(line: Vec<Piece>, limits: &Limits) -> Result<Plan, PlanError> {
+    let length = line.iter().fold(0, |sum: u64, piece| sum.saturating_add(piece.length()));
     if length > limits.max_object {
         return Err(PlanError::TooLarge { length, allowed: limits.max_object });
     }
-    let stretches = stretches(header, sources, &copied(header, sources, limits.min_part));
-    let counts = counts(&stretches, limits)?;
-    let parts = stretches.into_iter().zip(counts).flat_map(|(stretch, count)| stretch.split(count)).collect();
+    let candidates = candidates(&line, limits.min_part);
+    let with = |candidates: &[usize]| parts(&line, &copied(&line, candidates, limits.min_part), limits);
+    let parts = with(&candidates).or_else(|error| without_the_smallest(&line, candidates, with).ok_or(error))?;
     Ok(Plan { parts, length })
-}
-
-impl Part {
-    /// In bytes.
-    pub fn length(&self) -> u64 {
-        match self {
-            Part::Upload(pieces) => pieces.iter().map(|piece| piece.range.length()).sum(),
-            Part::Copy { range, .. } => range.length(),
-        }
-    }
-
-    /// Cuts it into `count` parts of about the same length.
-    fn split(self, count: u64) -> Vec<Part> {
-        let line = ByteRange { start: 0, end: self.length() };
-        let part = |cut: ByteRange| match &self {
-            Part::Copy { source, range } => {
-                let range = ByteRange { start: range.start + cut.start, end: range.start + cut.end };
-                Part::Copy { source: *source, range }
-            }
-            Part::Upload(pieces) => Part::Upload(within(pieces, cut)),
-        };
-        line.split(count).map(part).collect()
-    }
-}
-
-/// What of `pieces`, one behind the other, lies in the range `cut`.
-fn within(pieces: &[Piece], cut: ByteRange) -> Vec<Piece> {
-    let mut at = 0;
-    let overlap = pieces.iter().filter_map(|Piece { of, range }| {
-        let before = at;
-        at += range.length();
-        let (start, end) = (cut.start.max(before), cut.end.min(at));
-        let range = ByteRange::new(range.start + start.checked_sub(before)?, range.start + end.checked_sub(before)?)?;
-        Some(Piece { of: *of, range })
-    });
-    overlap.collect()
 }
 
 impl Plan {
@@ -167,10 +115,48 @@ impl Plan {
     }
 }
 
+/// The pieces that can be copied, at least in part: by their place in the line. The last part may be as
+/// small as it likes.
+fn candidates(line: &[Piece], min_part: u64) -> Vec<usize> {
+    let is_last = |index: usize| index + 1 == line.len();
+    let source = |index: &usize| matches!(line[*index].of, Origin::Source(_));
+    (0..line.len()).filter(source).filter(|index| line[*index].length() >= min_part || is_last(*index)).collect()
+}
+
+/// Where copies alone take too many parts: the parts without the fewest of the smallest candidates, which
+/// are then gathered with their neighbours.
+fn without_the_smallest(
+    line: &[Piece],
+    mut candidates: Vec<usize>,
+    with: impl Fn(&[usize]) -> Result<Vec<Part>, PlanError>,
+) -> Option<Vec<Part>> {
+    candidates.sort_by_key(|index| (line[*index].length(), *index));
+    let without = |count: usize| {
+        let mut rest = candidates[count..].to_vec();
+        rest.sort_unstable();
+        with(&rest).ok()
+    };
+    // The parts are too many without `few` of them, and enough without `many`.
+    let (mut few, mut many) = (0, 1.min(candidates.len()));
+    let mut parts = without(many);
+    while parts.is_none() && many < candidates.len() {
+        (few, many) = (many, (2 * many).min(candidates.len()));
+        parts = without(many);
+    }
+    while parts.is_some() && many - few > 1 {
+        let middle = few.midpoint(many);
+        match without(middle) {
+            None => few = middle,
+            fewer => (many, parts) = (middle, fewer),
+        }
+    }
+    parts
+}
+
 /// One way to come to a source whose middle is copied, with all before it settled.
 #[derive(Clone, Copy)]
 struct Way {
-    /// Bytes uploaded so far, up to the copied range.
+    /// Bytes uploaded so far.
     cost: u64,
     /// Bytes of the source's head that were lent to the upload before it.
     head: u64,
@@ -180,43 +166,42 @@ struct Way {
     tail: u64,
 }
 
-/// The range of each source that is copied, at most one of a source, so that the fewest bytes are
+/// The range of each piece that is copied, at most one of a piece, so that the fewest bytes are
 /// uploaded. See the module's documentation for why it is.
-fn copied(header: u64, sources: &[u64], min_part: u64) -> Vec<(usize, ByteRange)> {
-    let before: Vec<u64> = std::iter::once(header)
-        .chain(sources.iter().scan(header, |sum, length| {
-            *sum += length;
-            Some(*sum)
-        }))
-        .collect();
-    let total = before[sources.len()];
-    let last = sources.iter().rposition(|length| *length > 0);
-    let candidates: Vec<usize> =
-        (0..sources.len()).filter(|index| sources[*index] >= min_part || Some(*index) == last).collect();
-    // The last part may be as small as it likes, but S3 may want a range's source to be over 5 MiB.
-    let leaves_a_part = |source: usize, head: u64| match sources[source].checked_sub(head) {
-        Some(rest) if Some(source) == last => rest > 0 && (head == 0 || sources[source] > min_part),
-        rest => rest >= Some(min_part),
+fn copied(line: &[Piece], candidates: &[usize], min_part: u64) -> Vec<(usize, ByteRange)> {
+    let mut total = 0;
+    let mut before = vec![0];
+    before.extend(line.iter().map(|piece| {
+        total += piece.length();
+        total
+    }));
+    let leaves_a_part = |index: usize, head: u64| {
+        let ByteRange { start, end } = line[index].range;
+        match line[index].length().checked_sub(head) {
+            // S3 may want the source of a range, but not of a whole copy, to be over 5 MiB.
+            Some(rest) if index + 1 == line.len() => rest > 0 && (start + head == 0 || end > min_part),
+            rest => rest >= Some(min_part),
+        }
     };
 
     let mut ways: Vec<Vec<Way>> = Vec::new();
-    for (place, &source) in candidates.iter().enumerate() {
+    for (place, &index) in candidates.iter().enumerate() {
         let mut found = Vec::new();
-        let mut add = |way: Way| found.extend(leaves_a_part(source, way.head).then_some(way));
+        let mut add = |way: Way| found.extend(leaves_a_part(index, way.head).then_some(way));
         let needed = |bytes: u64| if bytes == 0 { 0 } else { min_part.saturating_sub(bytes) };
         if place < 3 {
-            let bytes = before[source];
+            let bytes = before[index];
             let head = needed(bytes);
             add(Way { cost: bytes + head, head, before: None, tail: 0 });
         }
         for previous in place.saturating_sub(3)..place {
             let from = candidates[previous];
-            let bytes = before[source] - before[from + 1];
-            for (index, way) in ways[previous].iter().enumerate() {
+            let bytes = before[index] - before[from + 1];
+            for (number, way) in ways[previous].iter().enumerate() {
                 let needed = needed(bytes);
-                let tail = needed.min(sources[from] - way.head - min_part);
+                let tail = needed.min(line[from].length() - way.head - min_part);
                 let (cost, head) = (way.cost + bytes + needed, needed - tail);
-                add(Way { cost, head, before: Some((previous, index)), tail });
+                add(Way { cost, head, before: Some((previous, number)), tail });
             }
         }
         found.sort_by_key(|way| (way.cost, way.head));
@@ -229,111 +214,130 @@ fn copied(header: u64, sources: &[u64], min_part: u64) -> Vec<(usize, ByteRange)
         ways.push(found);
     }
 
-    let ends = ways.iter().zip(&candidates).enumerate().flat_map(|(place, (ways, source))| {
-        let rest = total - before[source + 1];
-        ways.iter().enumerate().map(move |(index, way)| (way.cost + rest, (place, index)))
+    let ends = ways.iter().zip(candidates).enumerate().flat_map(|(place, (ways, index))| {
+        let rest = total - before[index + 1];
+        ways.iter().enumerate().map(move |(number, way)| (way.cost + rest, (place, number)))
     });
     let mut next = ends.filter(|(cost, _)| *cost < total).min().map(|(_, end)| end);
     let mut copied = Vec::new();
     let mut tail = 0;
-    while let Some((place, index)) = next {
-        let (source, way) = (candidates[place], ways[place][index]);
-        let range = ByteRange { start: way.head, end: sources[source] - tail };
-        copied.push((source, range));
+    while let Some((place, number)) = next {
+        let (index, way) = (candidates[place], ways[place][number]);
+        let ByteRange { start, end } = line[index].range;
+        copied.push((index, ByteRange { start: start + way.head, end: end - tail }));
         (next, tail) = (way.before, way.tail);
     }
     copied.reverse();
     copied
 }
 
-/// The line as it alternates between what is uploaded and what is copied, not yet cut into parts.
-fn stretches(header: u64, sources: &[u64], copied: &[(usize, ByteRange)]) -> Vec<Part> {
-    let mut stretches = Vec::new();
+/// The parts of a line of which these ranges are copied, and all else is uploaded.
+fn parts(line: &[Piece], copied: &[(usize, ByteRange)], limits: &Limits) -> Result<Vec<Part>, PlanError> {
+    let mut parts = Vec::new();
     let mut upload: Vec<Piece> = Vec::new();
     let mut copied = copied.iter().peekable();
-    let header = std::iter::once((Origin::Header, header));
-    let sources = sources.iter().enumerate().map(|(index, length)| (Origin::Source(index), *length));
-    for (of, length) in header.chain(sources) {
-        let piece = |start, end| ByteRange::new(start, end).map(|range| Piece { of, range });
-        match copied.next_if(|(source, _)| of == Origin::Source(*source)) {
-            None => upload.extend(piece(0, length)),
-            Some((source, range)) => {
-                upload.extend(piece(0, range.start));
-                if !upload.is_empty() {
-                    stretches.push(Part::Upload(std::mem::take(&mut upload)));
-                }
-                stretches.push(Part::Copy { source: *source, range: *range });
-                upload.extend(piece(range.end, length));
+    for (index, Piece { of, range }) in line.iter().enumerate() {
+        match (of, copied.next_if(|(at, _)| *at == index)) {
+            (Origin::Source(source), Some((_, copy))) => {
+                upload.extend(Piece::new(*of, range.start, copy.start));
+                parts.extend(uploads(std::mem::take(&mut upload), limits.min_part));
+                parts.push(Part::Copy { source: *source, range: *copy });
+                upload.extend(Piece::new(*of, copy.end, range.end));
             }
+            _ => upload.push(Piece { of: *of, range: *range }),
         }
     }
-    if !upload.is_empty() {
-        stretches.push(Part::Upload(upload));
-    }
-    stretches
+    let mut last = uploads(upload, limits.min_part);
+    parts.append(&mut last);
+    cut_copies(parts, limits)
 }
 
-/// Into how many parts each stretch is cut: uploads into parts of 5 to 10 MiB, so that few bytes are
-/// held at a time; copies by the time that they take.
-fn counts(stretches: &[Part], limits: &Limits) -> Result<Vec<u64>, PlanError> {
-    let counts = |size: u64| {
-        stretches.iter().map(move |stretch| {
-            let (length, most) = (stretch.length(), (stretch.length() / limits.min_part).max(1));
-            match stretch {
-                Part::Upload(_) => most,
-                Part::Copy { .. } => length.div_ceil(size).min(most).max(length.div_ceil(limits.max_part)),
-            }
-        })
+/// Uploads of 5 to 10 MiB, so that few bytes are held at a time. They end where a piece does, if they
+/// can, since each range of a piece is a request.
+fn uploads(pieces: Vec<Piece>, min_part: u64) -> Vec<Part> {
+    let most = 2 * min_part;
+    let (mut uploads, mut current, mut size): (Vec<Vec<Piece>>, Vec<Piece>, u64) = (Vec::new(), Vec::new(), 0);
+    for piece in pieces {
+        if size >= min_part && size + piece.length() > most {
+            uploads.push(std::mem::take(&mut current));
+            size = 0;
+        }
+        current.push(piece);
+        size += piece.length();
+        while size > most {
+            let (full, rest) = split_at(std::mem::take(&mut current), most);
+            uploads.push(full);
+            (current, size) = (rest, size - most);
+        }
+    }
+    // What is left over at the end may be less than a part.
+    if size < min_part
+        && let Some(mut both) = uploads.pop()
+    {
+        both.append(&mut current);
+        let length = length(&both);
+        let at = if length > most { length / 2 } else { length };
+        let (left, right) = split_at(both, at);
+        uploads.push(left);
+        current = right;
+    }
+    uploads.push(current);
+    uploads.into_iter().filter(|pieces| !pieces.is_empty()).map(Part::Upload).collect()
+}
+
+/// Cuts the copies by the time that they take.
+fn cut_copies(parts: Vec<Part>, limits: &Limits) -> Result<Vec<Part>, PlanError> {
+    let copies = parts.iter().filter(|part| matches!(part, Part::Copy { .. }));
+    let lengths: Vec<u64> = copies.map(Part::length).collect();
+    let uploads = (parts.len() - lengths.len()) as u64;
+    let size = part_size(&lengths, uploads, limits)?;
+    let cut = |part| match part {
+        Part::Copy { source, range } => {
+            let copy = move |range| Part::Copy { source, range };
+            range.split(count(range.length(), size, limits)).map(copy).collect()
+        }
+        upload => vec![upload],
     };
+    Ok(parts.into_iter().flat_map(cut).collect())
+}
+
+/// Into how many parts of about this size a copy is cut.
+fn count(length: u64, size: u64, limits: &Limits) -> u64 {
+    length.div_ceil(size).min((length / limits.min_part).max(1)).max(length.div_ceil(limits.max_part))
+}
+
+/// The largest size, and so the fewest parts, whose time is within a tenth of the least.
+fn part_size(copies: &[u64], uploads: u64, limits: &Limits) -> Result<u64, PlanError> {
     let sizes = std::iter::successors(Some(limits.min_part), |size| {
         (*size < limits.max_part).then(|| (size + size / 16 + 1).min(limits.max_part))
     });
-    let allowed = sizes.filter(|size| counts(*size).sum::<u64>() <= limits.max_parts);
-    let timed: Vec<(u64, u64)> = allowed.map(|size| (size, milliseconds(stretches, counts(size), limits))).collect();
-    let least = timed.iter().map(|(_, ms)| *ms).min();
-    let chosen = timed.iter().rev().find(|(_, ms)| Some(*ms) <= least.map(|least| least + least / 10));
-    match chosen {
-        Some((size, _)) => Ok(counts(*size).collect()),
+    let timed = sizes.map(|size| {
+        let (mut longest, mut sum, mut parts) = (0, 0, uploads);
+        for length in copies {
+            let count = count(*length, size, limits);
+            parts += count;
+            longest = longest.max(limits.fixed_ms + length / count / limits.bytes_per_ms);
+            sum += count * limits.fixed_ms + length / limits.bytes_per_ms;
+        }
+        // A new copy begins whenever one ends: they take as long as the longest, or as all of them shared
+        // out among those in flight.
+        (size, parts, longest.max(sum / limits.in_flight))
+    });
+    let timed: Vec<(u64, u64, u64)> = timed.collect();
+    let allowed = || timed.iter().filter(|(_, parts, _)| *parts <= limits.max_parts);
+    let least = allowed().map(|(.., ms)| *ms).min();
+    match allowed().rev().find(|(.., ms)| Some(*ms) <= least.map(|least| least + least / 10)) {
+        Some((size, ..)) => Ok(*size),
         None => {
-            let parts = counts(limits.max_part).sum();
+            let parts = timed.last().map_or(uploads, |(_, parts, _)| *parts);
             Err(PlanError::TooManyParts { parts, allowed: limits.max_parts })
         }
     }
 }
 
-/// What the copies take, if a new one begins whenever one ends: as long as the longest, or as all of
-/// them shared out among those in flight.
-fn milliseconds(stretches: &[Part], counts: impl Iterator<Item = u64>, limits: &Limits) -> u64 {
-    let (mut longest, mut sum) = (0, 0);
-    for (stretch, count) in stretches.iter().zip(counts).filter(|(stretch, _)| matches!(stretch, Part::Copy { .. })) {
-        let (fixed, length) = (limits.fixed_ms, stretch.length());
-        longest = longest.max(fixed + length / count / limits.bytes_per_ms);
-        sum += count * fixed + length / limits.bytes_per_ms;
-    }
-    longest.max(sum / limits.in_flight)
-}
-
+/// A line for each part: `  2  copy    source 0 bytes=5242780-205993180`.
 impl fmt::Display for Plan {
-    /// A line for each part: `  2  copy    source 0 bytes=5242780-205993180`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (part, number) in self.parts.iter().zip(1..) {
-            match part {
-                Part::Copy { source, range } => writeln!(f, "{number:>5}  copy    source {source} {range}")?,
-                Part::Upload(pieces) => {
-                    let pieces: Vec<String> = pieces.iter().map(Piece::to_string).collect();
-                    writeln!(f, "{number:>5}  upload  {}", pieces.join(" + "))?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Piece {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.of {
-            Origin::Header => write!(f, "header {}", self.range),
-            Origin::Source(source) => write!(f, "source {source} {}", self.range),
-        }
+        self.parts.iter().zip(1..).try_for_each(|(part, number)| writeln!(f, "{number:>5}  {part}"))
     }
 }

@@ -2,14 +2,13 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::columns::Columns;
-use crate::s3::{Attributes, Object};
+use crate::s3::{Attributes, Head};
 use crate::settings::Settings;
 use crate::unload::Dialect;
 
-/// All that the source carries, but its tags, with a type and a name that browsers and Excel
+/// All that the source, or the first of several, carries, but its tags, with a type and a name that browsers and Excel
 /// understand. The column names are left out: they are in the object itself now.
-pub fn of_final(settings: &Settings, source: &Object, columns: &Columns, dialect: &Dialect) -> Attributes {
+pub fn of_final(settings: &Settings, source: &Head, filename: Option<&str>, dialect: &Dialect) -> Attributes {
     let mut attributes = Attributes { kms_key_id: settings.final_kms_key_id.clone(), ..source.attributes.clone() };
     attributes.metadata.remove("headers");
     let default = matches!(
@@ -20,7 +19,7 @@ pub fn of_final(settings: &Settings, source: &Object, columns: &Columns, dialect
         let kind = if matches!(dialect, Dialect::Csv { .. }) { "text/csv" } else { "text/plain" };
         attributes.content_type = Some(format!("{kind}; charset=utf-8"));
     }
-    if let Some(filename) = &columns.filename {
+    if let Some(filename) = filename {
         // RFC 6266: the plain form for those who can't read the other.
         let plain = filename.replace(|c: char| !c.is_ascii() || c.is_ascii_control() || "\"\\".contains(c), "_");
         let encoded = utf8_percent_encode(filename, NON_ALPHANUMERIC);

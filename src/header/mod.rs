@@ -4,7 +4,9 @@ pub mod attributes;
 pub mod columns;
 pub mod compress;
 pub mod encode;
+pub mod line;
 pub mod lookup;
 
 pub use columns::Columns;
 pub use encode::encode;
+pub use line::Line;

@@ -10,7 +10,8 @@ use aws_sdk_s3::types::ChecksumMode;
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    ATTEMPT, ATTEMPTS, Attributes, Object, S3, S3Error, Stood, Written, absent, carrying, crc_of, in_memory, with_crc,
+    ATTEMPT, ATTEMPTS, Attributes, Head, Object, S3, S3Error, Stood, Written, absent, carrying, crc_of, in_memory,
+    with_crc,
 };
 use crate::copy::range::ByteRange;
 use crate::crc::{Algorithm, Crc};
@@ -18,13 +19,14 @@ use crate::uri::Uri;
 
 impl S3 {
     /// HeadObject, with the object's CRC; `None` where there is none.
-    pub async fn head(&self, uri: &Uri) -> Result<Option<Object>, S3Error> {
+    pub async fn head(&self, uri: &Uri) -> Result<Option<Head>, S3Error> {
         let request = self.client.head_object().bucket(&uri.bucket).key(&uri.key);
         let request = request.checksum_mode(ChecksumMode::Enabled);
         let head = match request.customize().interceptor(self.traffic.clone()).send().await {
             Ok(head) => head,
             Err(error) => return absent(S3Error::new("HeadObject", uri, error)),
         };
+        let modified = head.last_modified.map_or(0, |time| time.secs());
         let tagged = head.tag_count().is_some_and(|count| count > 0);
         let crc = crc_of!(head);
         let attributes = Attributes {
@@ -41,13 +43,15 @@ impl S3 {
         let (Some(size), Some(etag)) = (size, head.e_tag) else {
             return Err(S3Error::unusable("HeadObject", uri, "no Content-Length or ETag"));
         };
-        Ok(Some(Object { uri: uri.clone(), size, etag, crc, attributes, tagged }))
+        let object = Object { uri: uri.clone(), size, etag, crc };
+        Ok(Some(Head { object, attributes, tagged, modified }))
     }
 
-    /// GetObject of a whole small object; `None` where there is none, an error where it is over `limit` bytes.
-    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<Bytes>, S3Error> {
+    /// GetObject of a whole small object, with its ETag; `None` where there is none, an error where it is
+    /// over `limit` bytes.
+    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<(Bytes, String)>, S3Error> {
         match self.get(uri, limit, |request| request).await {
-            Ok(bytes) => Ok(Some(bytes)),
+            Ok(found) => Ok(Some(found)),
             Err(error) => absent(error),
         }
     }
@@ -55,7 +59,7 @@ impl S3 {
     /// GetObject of a range, of just the version that has this ETag.
     pub async fn get_range(&self, object: &Object, range: ByteRange) -> Result<Bytes, S3Error> {
         let pinned = |request: GetObjectFluentBuilder| request.if_match(&object.etag).range(range.to_string());
-        let bytes = self.get(&object.uri, range.length(), pinned).await?;
+        let (bytes, _) = self.get(&object.uri, range.length(), pinned).await?;
         self.traffic.read(bytes.len() as u64);
         match bytes.len() as u64 == range.length() {
             true => Ok(bytes),
@@ -63,13 +67,13 @@ impl S3 {
         }
     }
 
-    /// GetObject of at most `limit` bytes. The SDK tries again only what fails before the body.
+    /// GetObject of at most `limit` bytes, and the ETag. The SDK tries again only what fails before the body.
     async fn get(
         &self,
         uri: &Uri,
         limit: u64,
         with: impl Fn(GetObjectFluentBuilder) -> GetObjectFluentBuilder,
-    ) -> Result<Bytes, S3Error> {
+    ) -> Result<(Bytes, String), S3Error> {
         let mut attempt = 1;
         loop {
             let request = with(self.client.get_object().bucket(&uri.bucket).key(&uri.key));
@@ -81,7 +85,7 @@ impl S3 {
             }
             match read(uri, answer.body, size).await {
                 Err(_) if attempt < ATTEMPTS => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
-                result => return result,
+                result => return Ok((result?, answer.e_tag.unwrap_or_default())),
             }
             attempt += 1;
         }

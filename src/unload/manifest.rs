@@ -31,6 +31,10 @@ pub enum ManifestError {
     Json(#[from] serde_json::Error),
     #[error("entry {index} has the url {url:?}, which is no s3://bucket/key")]
     Url { index: usize, url: String },
+    #[error("it lists no objects")]
+    Empty,
+    #[error("it lists {0} twice")]
+    Twice(Uri),
 }
 
 impl Manifest {

@@ -34,7 +34,7 @@ impl Role {
 }
 
 /// The part of a data object's name that UNLOAD counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Number {
     /// `0007_part_02`: PARALLEL ON.
     Slice { slice: u32, part: u32 },

@@ -1,0 +1,57 @@
+//! The first bytes of a job's sources, which tell how they are compressed, and whether they begin with a
+//! header.
+
+use bytes::Bytes;
+
+use super::plan;
+use super::range::ByteRange;
+use crate::error::Error;
+use crate::s3::{Object, S3, S3Error};
+use crate::unload::options::Compression;
+use crate::unload::{Dialect, Record};
+use crate::uri::Uri;
+
+/// What is read of the first source with any bytes: as much as the part that carries the header must have.
+const LEAD: u64 = plan::S3.min_part;
+
+/// The first bytes of a job: those of the first source that has any.
+#[derive(Debug)]
+pub struct Lead {
+    /// Its place in the job.
+    pub source: usize,
+    pub uri: Uri,
+    pub size: u64,
+    pub bytes: Bytes,
+}
+
+impl Lead {
+    pub async fn read(s3: &S3, objects: &[Object]) -> Result<Lead, S3Error> {
+        let source = objects.iter().position(|object| object.size > 0).unwrap_or_default();
+        let Object { uri, size, .. } = &objects[source];
+        let bytes = match ByteRange::new(0, LEAD.min(*size)) {
+            Some(range) => s3.get_range(&objects[source], range).await?,
+            None => Bytes::new(),
+        };
+        Ok(Lead { source, uri: uri.clone(), size: *size, bytes })
+    }
+
+    /// The header that UNLOAD put in front of the rows, and its number of fields; `None` where there is
+    /// nothing at all.
+    pub fn own_header(&self, dialect: &Dialect) -> Result<Option<(&[u8], usize)>, Error> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        if let Some(compression) = Compression::of(&self.bytes) {
+            return Err(Error::HeaderInside { uri: self.uri.clone(), compression });
+        }
+        match Record::first(&self.bytes, dialect) {
+            Some(Record { length, fields }) => Ok(Some((&self.bytes[..length], fields))),
+            None if self.bytes.len() as u64 == self.size => {
+                let fields =
+                    Record::first(&[&self.bytes[..], b"\n"].concat(), dialect).map_or(1, |record| record.fields);
+                Ok(Some((&self.bytes, fields)))
+            }
+            None => Err(Error::HeaderUnended { uri: self.uri.clone(), limit: LEAD }),
+        }
+    }
+}

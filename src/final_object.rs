@@ -1,0 +1,175 @@
+//! One final object: from what it is to be made of to the receipt.
+//!
+//! What stands at the final key is looked at before anything else, and the write at the end is refused
+//! if that has changed. So whatever a run writes was made from what was there after it began, and a
+//! run that began earlier can't write over it. Whenever something has changed under a run, it begins anew.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::{Instant, timeout_at};
+
+use crate::copy::seal::{Fingerprint, Seal};
+use crate::copy::{Job, Lead, execute, join};
+use crate::deadline::Deadline;
+use crate::error::Error;
+use crate::header::{Line, attributes};
+use crate::receipt::{Outcome, Proof, Receipt, Written};
+use crate::run::{Gathered, Run, Stop};
+use crate::s3::{AT_ONCE, Object, S3, Stood};
+use crate::settings::Settings;
+use crate::task::{Scope, needs_no_header};
+use crate::unload::options::Compression;
+use crate::{each, single};
+
+/// How often a run begins anew before it fails; each time somebody else has got further.
+const TRIES: u32 = 5;
+
+/// Writes a final object, as often as the run is overtaken by others.
+pub async fn write(settings: &Settings, s3: &S3, scope: &Scope, deadline: Deadline) -> Result<Receipt, Error> {
+    let (begun, s3) = (Instant::now(), &s3.counting());
+    let out_of_time = || Error::OutOfTime { uri: scope.uri().clone(), parts: None };
+    if deadline.left().is_zero() {
+        return Err(out_of_time());
+    }
+    let receipt = timeout_at(deadline.end(), tries(&Run { settings, s3, scope, deadline })).await;
+    let receipt = receipt.unwrap_or_else(|_| Err(out_of_time()))?;
+    Ok(receipt.measured(s3.requests(), s3.bytes_read(), begun.elapsed()))
+}
+
+async fn tries(run: &Run<'_>) -> Result<Receipt, Error> {
+    let (mut compression, mut refused) = (run.scope.compression().or(run.settings.options.compression), false);
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        match run.attempt(compression).await {
+            Ok(receipt) | Err(Stop::Settled(receipt)) => return Ok(receipt),
+            Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::Refused(error)) if refused => return Err(error),
+            Err(Stop::Refused(error)) => (refused, last) = (true, error.to_string()),
+            Err(Stop::Overtaken(error)) => last = error.to_string(),
+            Err(Stop::Compressed(found)) => {
+                (compression, last) = (found, "its name does not tell how it is compressed".to_owned());
+            }
+        }
+        tracing::info!(object = %run.scope.uri(), "begun anew: {last}");
+    }
+    Err(Error::Overtaken { uri: run.scope.uri().clone(), tries: TRIES, last })
+}
+
+impl Run<'_> {
+    async fn attempt(&self, compression: Option<Compression>) -> Result<Receipt, Stop> {
+        let Run { settings, s3, scope, deadline } = self;
+        let (uri, unload_prefix) = (scope.uri(), scope.unload_prefix());
+        let target = settings.final_uri(uri, &unload_prefix, compression)?;
+        let stood = s3.head(&target).await?;
+        let seal = stood.as_ref().and_then(Seal::on);
+        let gathered = match scope {
+            Scope::Object(uri) => each::gather(self, uri, &target, seal.is_some()).await?,
+            Scope::Folder { unload, folder } => single::gather(self, unload, folder, &target, seal.as_ref()).await?,
+        };
+        let Gathered { first, objects, columns, unload } = gathered;
+        let options = match &columns {
+            Some(found) => found.options(settings)?,
+            None => settings.options.clone(),
+        };
+        if let Some(reason) = needs_no_header(&options, settings.output) {
+            return Ok(Receipt::idle(uri, Outcome::Skipped, reason));
+        }
+        // The sources' own headers are left out of an object that has one for all of them.
+        let own = options.header.then_some(&options.dialect);
+        let mut lead = None;
+        let line = match &columns {
+            Some(found) => Line::given(settings, uri, found, &options.dialect)?,
+            None => Line::own(settings, &first, lead.insert(Lead::read(s3, &objects).await?), &options.dialect)?,
+        };
+        let mut attributes = attributes::of_final(
+            settings,
+            &first,
+            columns.as_ref().and_then(|found| found.columns.filename.as_deref()),
+            &options.dialect,
+        );
+        let fingerprint = Fingerprint::of(&objects, &line.text, own.is_some(), &attributes);
+        let sources = objects.iter().map(|object| object.uri.to_string()).collect();
+        let written = |size, etag: &str, proof| Written {
+            columns_from: line.from,
+            columns: line.columns,
+            bytes: size,
+            bytes_through: 0,
+            parts: 0,
+            proof,
+            etag: etag.trim_matches('"').to_owned(),
+        };
+        let same = |seal: &Seal| seal.fingerprint == fingerprint && (seal.unload == unload || !settings.delete_source);
+        if let (Some(seal), Some(stood)) = (seal.filter(same), &stood)
+            && let Some(proof) = seal.proof(&stood.object)
+        {
+            let written = written(stood.object.size, &stood.object.etag, proof);
+            let receipt = Receipt::standing(&target, sources, Outcome::Unchanged, Some(written));
+            return Ok(self.dispose(objects.iter(), receipt).await?);
+        }
+
+        let lead = match lead {
+            Some(lead) => lead,
+            None => Lead::read(s3, &objects).await?,
+        };
+        if lead.bytes.starts_with(b"PAR1") {
+            return Ok(Receipt::idle(uri, Outcome::Skipped, "it is Parquet, which names its columns itself"));
+        }
+        let compression = if lead.bytes.is_empty() { options.compression } else { Compression::of(&lead.bytes) };
+        if settings.final_uri(uri, &unload_prefix, compression)? != target {
+            return Err(Stop::Compressed(compression));
+        }
+        if compression.is_some() {
+            attributes.content_type.clone_from(&first.attributes.content_type);
+        }
+        if first.tagged {
+            attributes.tagging = Some(s3.tagging(&first.object.uri).await?);
+        }
+        let header = line.compressed(&target, compression)?;
+        let stood = stood.map_or(Stood::Nothing, |head| Stood::Object(head.object.etag));
+        let joined = join(s3, objects, &lead, compression, own).await?;
+        let deadline = *deadline;
+        let mut job = Job { header, sources: joined, lead, target, stood, attributes, fingerprint, unload, deadline };
+        let done = execute(s3, &mut job).await?;
+        let written = Written { parts: done.plan.parts.len(), ..written(done.plan.length, &done.etag, done.proof) };
+        let receipt = Receipt::standing(&job.target, sources, Outcome::Written, Some(written));
+        Ok(self.dispose(job.sources.iter().map(|source| &source.object), receipt).await?)
+    }
+
+    /// Deletes the sources of a final object that is proved, if that is wanted. That an earlier run wrote
+    /// the object is no proof: only a CRC is.
+    async fn dispose(&self, sources: impl Iterator<Item = &Object>, receipt: Receipt) -> Result<Receipt, Error> {
+        if !self.settings.delete_source {
+            return Ok(receipt);
+        }
+        let proof = receipt.written.as_ref().map(|written| written.proof);
+        if receipt.outcome == Outcome::Unchanged && proof == Some(Proof::Size) {
+            return Ok(
+                receipt.because("the source is kept: without a CRC, only the run that wrote the object can prove it")
+            );
+        }
+        let deleted = stream::iter(sources).map(|source| self.delete(source)).buffer_unordered(AT_ONCE);
+        let deleted: Vec<bool> = deleted.try_collect().await?;
+        let kept = deleted.iter().filter(|deleted| !**deleted).count();
+        Ok(receipt.because(match (kept, deleted.len()) {
+            (0, 1) => "the source is deleted".to_owned(),
+            (1, 1) => "the source is not deleted: it has changed since".to_owned(),
+            (0, all) => format!("the {all} sources are deleted"),
+            (kept, all) => format!("{kept} of the {all} sources are not deleted: they have changed since"),
+        }))
+    }
+
+    /// Deletes a source as long as it is the one that was copied; whether it was.
+    async fn delete(&self, source: &Object) -> Result<bool, Error> {
+        let deleted = match self.s3.delete(&source.uri, Some(&source.etag)).await {
+            Err(error) if error.status == Some(501) => match self.s3.head(&source.uri).await? {
+                Some(found) if found.object.etag == source.etag => self.s3.delete(&source.uri, None).await,
+                _ => Err(error),
+            },
+            result => result,
+        };
+        match deleted {
+            Ok(()) => Ok(true),
+            Err(error) if error.overtaken() || error.status == Some(501) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

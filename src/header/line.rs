@@ -1,0 +1,70 @@
+//! The header line of a final object, and where its names come from.
+
+use bytes::Bytes;
+
+use super::encode::{BOM, encode};
+use super::lookup::Found;
+use crate::copy::{Lead, plan};
+use crate::error::Error;
+use crate::receipt::ColumnsFrom;
+use crate::s3::Head;
+use crate::settings::Settings;
+use crate::unload::Dialect;
+use crate::unload::options::Compression;
+use crate::uri::Uri;
+
+/// The most that a header may have, in bytes: the least that the part which carries it must have.
+const LONGEST: u64 = plan::S3.min_part;
+
+#[derive(Debug)]
+pub struct Line {
+    /// As it stands in a file that is not compressed.
+    pub text: Vec<u8>,
+    pub from: ColumnsFrom,
+    /// How many.
+    pub columns: usize,
+}
+
+impl Line {
+    /// Of columns that were found.
+    pub fn given(settings: &Settings, uri: &Uri, found: &Found, dialect: &Dialect) -> Result<Line, Error> {
+        for name in found.columns.duplicates() {
+            tracing::warn!(object = %uri, "{} names the column {name:?} more than once", found.place);
+        }
+        let text = encode(&found.columns.names, dialect).map_err(|source| {
+            let (uri, place) = (uri.clone(), found.place.clone());
+            Error::Encode { uri, place, source }
+        })?;
+        let bom = found.columns.bom.unwrap_or(settings.bom);
+        Ok(Line { text: begun(text, bom), from: found.from, columns: found.columns.names.len() })
+    }
+
+    /// The header that the sources bring; `first` is the one that a missing header is told of.
+    pub fn own(settings: &Settings, first: &Head, lead: &Lead, dialect: &Dialect) -> Result<Line, Error> {
+        let Some((record, fields)) = lead.own_header(dialect)? else {
+            let looked = "the header that HEADER in the options promises, but all its sources are empty".to_owned();
+            return Err(Error::NoColumns { uri: first.object.uri.clone(), looked });
+        };
+        let mut text = record.to_vec();
+        text.extend((!text.ends_with(b"\n")).then_some(b'\n'));
+        Ok(Line { text: begun(text, settings.bom), from: ColumnsFrom::Source, columns: fields })
+    }
+
+    /// As it stands in the file.
+    pub fn compressed(&self, uri: &Uri, compression: Option<Compression>) -> Result<Bytes, Error> {
+        let header = match compression {
+            None => self.text.clone(),
+            Some(compression) => {
+                compression.member(&self.text).map_err(|source| Error::Compress { uri: uri.clone(), source })?
+            }
+        };
+        if header.len() as u64 > LONGEST {
+            return Err(Error::LongHeader { uri: uri.clone(), size: header.len(), limit: LONGEST });
+        }
+        Ok(header.into())
+    }
+}
+
+fn begun(text: Vec<u8>, bom: bool) -> Vec<u8> {
+    if bom { [BOM, &text].concat() } else { text }
+}
