@@ -174,6 +174,19 @@ pub fn secret() -> String {
     std::env::var("TEST_S3_SECRET").unwrap_or_else(|_| local_s3::SECRET_KEY.to_owned())
 }
 
+/// A manifest as a cluster writes it; VERBOSE, if it has columns.
+pub fn manifest(bucket: &str, objects: &[(&str, u64)], columns: &[&str]) -> String {
+    let entry =
+        |(key, size): &(&str, u64)| json!({"url": format!("s3://{bucket}/{key}"), "meta": {"content_length": size}});
+    let mut manifest = json!({"entries": objects.iter().map(entry).collect::<Vec<_>>()});
+    if !columns.is_empty() {
+        let element = |name: &&str| json!({"name": name, "type": {"base": "character varying", "max_length": 60}});
+        manifest["schema"] = json!({"elements": columns.iter().map(element).collect::<Vec<_>>()});
+        manifest["author"] = json!({"name": "Amazon Redshift", "version": "1.0.0"});
+    }
+    manifest.to_string()
+}
+
 /// Rows like those of an unload, `length` bytes of them; no two mebibytes are the same.
 pub fn rows(length: usize) -> Vec<u8> {
     let mebibyte: String = (0..MIB / 32).map(|number| format!("{number:08}|Gotterdammerung|{number:06}\n")).collect();

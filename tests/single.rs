@@ -1,0 +1,270 @@
+//! OUTPUT=single: one final object for each unload, on any S3 server.
+
+mod support;
+
+use std::io::Read;
+
+use support::{MIB, World, manifest, rows};
+use unload_header::receipt::{ColumnsFrom, Outcome, Written};
+use unload_header::unload::options::Compression;
+
+const SINGLE: (&str, &str) = ("OUTPUT", "single");
+
+/// Slices of an unload, its manifest and its sidecar, if there is one.
+async fn unload(world: &World, prefix: &str, slices: &[Vec<u8>], columns: &[&str], sidecar: Option<&str>) {
+    let keys: Vec<String> = (0..slices.len()).map(|slice| format!("{prefix}{slice:04}_part_00")).collect();
+    for (key, slice) in keys.iter().zip(slices) {
+        world.put(key, slice.clone()).await;
+    }
+    let entries: Vec<(&str, u64)> =
+        keys.iter().map(String::as_str).zip(slices.iter().map(|slice| slice.len() as u64)).collect();
+    world.put(&format!("{prefix}manifest"), manifest(&world.bucket, &entries, columns)).await;
+    if let Some(text) = sidecar {
+        world.put(&format!("{prefix}.headers"), text).await;
+    }
+}
+
+async fn merged(world: &World, variables: &[(&str, &str)], manifest: &str) -> Written {
+    let variables: Vec<_> = std::iter::once(SINGLE).chain(variables.iter().copied()).collect();
+    let receipt = world.receipt(&variables, manifest).await;
+    assert_eq!(receipt.outcome, Outcome::Written, "{receipt:?}");
+    receipt.written.unwrap()
+}
+
+#[tokio::test]
+async fn all_slices_become_one_object() {
+    let world = World::new().await;
+    let slices = ["1|a\n2|b\n", "", "3|c\n"].map(|slice| slice.as_bytes().to_vec());
+    unload(&world, "unload/q42_", &slices, &[], Some("id,name")).await;
+    for key in ["unload/q42_0000_part_00", "unload/q42_0001_part_00", "unload/q42_0002_part_00"] {
+        assert_eq!(world.receipt(&[SINGLE], key).await.outcome, Outcome::Waiting, "{key}");
+    }
+    let receipt = world.receipt(&[SINGLE], "unload/q42_manifest").await;
+    assert_eq!(world.text("final/q42.csv").await, "id|name\n1|a\n2|b\n3|c\n");
+    assert_eq!(receipt.sources.len(), 3);
+    assert_eq!(receipt.sources[2], format!("s3://{}/unload/q42_0002_part_00", world.bucket));
+    let written = receipt.written.unwrap();
+    assert_eq!((written.columns_from, written.columns, written.parts), (ColumnsFrom::Sidecar, 2, 1));
+    for key in ["unload/q42_manifest", "unload/q42_.headers"] {
+        assert_eq!(world.receipt(&[SINGLE], key).await.outcome, Outcome::Unchanged, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_verbose_manifest_names_the_columns() {
+    let world = World::new().await;
+    unload(&world, "unload/q/", &[b"1|a\n".to_vec(), b"2|b\n".to_vec()], &["id", "name"], None).await;
+    assert_eq!(merged(&world, &[], "unload/q/manifest").await.columns_from, ColumnsFrom::Manifest);
+    assert_eq!(world.text("final/q.csv").await, "id|name\n1|a\n2|b\n");
+}
+
+#[tokio::test]
+async fn a_plain_manifest_without_columns_anywhere_is_an_error() {
+    let world = World::new().await;
+    unload(&world, "unload/q_", &[b"1|a\n".to_vec()], &[], None).await;
+    let error = world.run(&[SINGLE], &["unload/q_manifest"]).await.unwrap_err();
+    assert_eq!(error.kind(), "ColumnsNotFound");
+    let place = format!("s3://{}/unload/q_manifest (not VERBOSE, so without column names)", world.bucket);
+    assert!(error.to_string().contains(&place), "{error}");
+}
+
+/// Older manifests have no sizes, and files of PARALLEL OFF have serial numbers. The order is the manifest's.
+#[tokio::test]
+async fn a_manifest_without_sizes() {
+    let world = World::new().await;
+    world.put("unload/q001", "2\n").await;
+    world.put("unload/q000", "1\n").await;
+    let entry = |key: &str| format!(r#"{{"url":"s3://{}/{key}","mandatory":true}}"#, world.bucket);
+    let entries = [entry("unload/q001"), entry("unload/q000")].join(",");
+    world.put("unload/qmanifest", format!(r#"{{"entries":[{entries}]}}"#)).await;
+    world.put("unload/q.headers", "id").await;
+    merged(&world, &[], "unload/qmanifest").await;
+    assert_eq!(world.text("final/q.csv").await, "id\n2\n1\n");
+}
+
+#[tokio::test]
+async fn an_unload_without_rows_is_its_header() {
+    let world = World::new().await;
+    unload(&world, "unload/q_", &[Vec::new(), Vec::new()], &["id", "name"], None).await;
+    merged(&world, &[("UNLOAD_OPTIONS", "CSV")], "unload/q_manifest").await;
+    assert_eq!(world.text("final/q.csv").await, "id,name\n");
+
+    let empty = Compression::Gzip.member(b"").unwrap();
+    assert_eq!(empty.len(), 20);
+    unload(&world, "unload/z_", &[empty.clone(), empty], &["id"], None).await;
+    merged(&world, &[("UNLOAD_OPTIONS", "GZIP")], "unload/z_manifest").await;
+    assert_eq!(decompressed(Compression::Gzip, &world.get("final/z.csv.gz").await.unwrap()), "id\n");
+}
+
+#[tokio::test]
+async fn each_partition_becomes_an_object() {
+    let world = World::new().await;
+    let keys = ["city=Köln+Bonn/0000_part_00", "city=ZZ Top/0000_part_00", "city=Köln+Bonn/0001_part_00"];
+    let keys = keys.map(|key| format!("unload/sales/{key}"));
+    for (key, number) in keys.iter().zip(1..) {
+        world.put(key, format!("{number}\n")).await;
+    }
+    let entries: Vec<(&str, u64)> = keys.iter().map(|key| (key.as_str(), 2)).collect();
+    world.put("unload/sales/manifest", manifest(&world.bucket, &entries, &[])).await;
+    world.put("unload/sales.headers", "id").await;
+    let answer = world.run(&[SINGLE], &["unload/sales.headers", "unload/sales/manifest"]).await.unwrap();
+    assert_eq!(answer.receipts.len(), 2, "{:?}", answer.receipts);
+    assert_eq!(world.text("final/sales/city=Köln+Bonn.csv").await, "id\n1\n3\n");
+    assert_eq!(world.text("final/sales/city=ZZ Top.csv").await, "id\n2\n");
+}
+
+#[tokio::test]
+async fn compressed_slices_merge_as_members() {
+    let world = World::new().await;
+    for compression in [Compression::Gzip, Compression::Bzip2, Compression::Zstd] {
+        let prefix = format!("unload/{compression}_");
+        let slices = ["1|a\n", "", "2|b\n3|c\n"].map(|rows| compression.member(rows.as_bytes()).unwrap());
+        unload(&world, &prefix, &slices, &["id", "name"], None).await;
+        merged(&world, &[], &format!("{prefix}manifest")).await;
+        let key = format!("final/{compression}.csv{}", compression.extension());
+        let object = world.get(&key).await.unwrap_or_else(|| panic!("no {key}: {:?}", compression));
+        assert_eq!(decompressed(compression, &object), "id|name\n1|a\n2|b\n3|c\n");
+    }
+}
+
+fn decompressed(compression: Compression, bytes: &[u8]) -> String {
+    let mut text = String::new();
+    match compression {
+        Compression::Gzip => drop(flate2::read::MultiGzDecoder::new(bytes).read_to_string(&mut text).unwrap()),
+        Compression::Bzip2 => drop(bzip2::read::MultiBzDecoder::new(bytes).read_to_string(&mut text).unwrap()),
+        Compression::Zstd => {
+            let mut rest = bytes;
+            while !rest.is_empty() {
+                ruzstd::decoding::StreamingDecoder::new(&mut rest).unwrap().read_to_string(&mut text).unwrap();
+            }
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn slices_that_are_compressed_differently_are_refused() {
+    let world = World::new().await;
+    let gzip = Compression::Gzip.member(b"2\n").unwrap();
+    unload(&world, "unload/q_", &[b"1\n".to_vec(), gzip], &["id"], None).await;
+    let error = world.run(&[SINGLE], &["unload/q_manifest"]).await.unwrap_err();
+    assert_eq!(error.kind(), "MixedCompression");
+    let expected = "unload/q_0001_part_00 is gzip, but s3://BUCKET/unload/q_0000_part_00, which comes before it, is not \
+                    compressed";
+    assert!(error.to_string().contains(&expected.replace("BUCKET", &world.bucket)), "{error}");
+    assert_eq!(world.get("final/q.csv").await, None);
+}
+
+/// Small ones, and some that S3 copies: whole, but for what they lend.
+#[tokio::test]
+async fn slices_of_any_size_are_joined() {
+    let world = World::new().await;
+    for sizes in [
+        vec![12 * MIB, 1, 12 * MIB],
+        vec![0, 6 * MIB, 0, 6 * MIB, 0],
+        vec![MIB; 12],
+        vec![1, 5 * MIB - 2, 11 * MIB, 3 * MIB, 9 * MIB, 100],
+    ] {
+        let slices: Vec<Vec<u8>> = sizes.iter().map(|size| rows(*size)).collect();
+        unload(&world, "unload/q_", &slices, &["a", "b", "c"], None).await;
+        merged(&world, &[], "unload/q_manifest").await;
+        let mut expected = b"a|b|c\n".to_vec();
+        for (index, slice) in slices.iter().enumerate() {
+            expected.extend_from_slice(slice);
+            let others = slices[index + 1..].iter().any(|slice| !slice.is_empty());
+            expected.extend((others && !slice.is_empty() && !slice.ends_with(b"\n")).then_some(b'\n'));
+        }
+        assert!(world.get("final/q.csv").await.unwrap() == expected, "{sizes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_ends_with_its_slice_gets_a_newline() {
+    let world = World::new().await;
+    let slices = ["1|a", "2|b\n", "", "3|c", ""].map(|slice| slice.as_bytes().to_vec());
+    unload(&world, "unload/q_", &slices, &["id", "name"], None).await;
+    merged(&world, &[], "unload/q_manifest").await;
+    assert_eq!(world.text("final/q.csv").await, "id|name\n1|a\n2|b\n3|c");
+}
+
+/// UNLOAD with HEADER: other names win, and without any the slices' own header does.
+#[tokio::test]
+async fn the_headers_of_slices_are_cut_off() {
+    let world = World::new().await;
+    let options = ("UNLOAD_OPTIONS", "CSV HEADER");
+    let slices =
+        ["id,\"a\nb\"\n1,x\n", "id,\"a\nb\"\n", "", "id,\"a\nb\"\n2,y\n"].map(|slice| slice.as_bytes().to_vec());
+    unload(&world, "unload/q_", &slices, &[], None).await;
+    let written = merged(&world, &[options], "unload/q_manifest").await;
+    assert_eq!((written.columns_from, written.columns), (ColumnsFrom::Source, 2));
+    assert_eq!(world.text("final/q.csv").await, "id,\"a\nb\"\n1,x\n2,y\n");
+    world.put("unload/q_.headers", "number,letter").await;
+    assert_eq!(merged(&world, &[options], "unload/q_.headers").await.columns_from, ColumnsFrom::Sidecar);
+    assert_eq!(world.text("final/q.csv").await, "number,letter\n1,x\n2,y\n");
+
+    let large: Vec<Vec<u8>> = (0..3).map(|_| [b"id,a,b\n".to_vec(), rows(7 * MIB)].concat()).collect();
+    unload(&world, "unload/l_", &large, &[], None).await;
+    merged(&world, &[options], "unload/l_manifest").await;
+    assert!(world.get("final/l.csv").await.unwrap() == [b"id,a,b\n".to_vec(), rows(7 * MIB).repeat(3)].concat());
+}
+
+#[tokio::test]
+async fn headers_that_cannot_be_cut_off_are_refused() {
+    let world = World::new().await;
+    let options = ("UNLOAD_OPTIONS", "HEADER");
+    let error = async |slices: [Vec<u8>; 2]| {
+        unload(&world, "unload/q_", &slices, &["id"], None).await;
+        let error = world.run(&[SINGLE, options], &["unload/q_manifest"]).await.unwrap_err();
+        assert_eq!(world.get("final/q.csv").await, None);
+        (error.kind(), error.to_string())
+    };
+    let gzip = Compression::Gzip.member(b"id\n1\n").unwrap();
+    let (kind, message) = error([gzip.clone(), gzip]).await;
+    assert_eq!(kind, "HeaderInside");
+    assert!(message.ends_with("within gzip, where it can't be cut off; unload without HEADER"), "{message}");
+    let (kind, _) = error([b"id\n1\n".to_vec(), b"2\n".to_vec()]).await;
+    assert_eq!(kind, "HeadersDiffer");
+    let (kind, _) = error([vec![b'x'; 6 * MIB], b"2\n".to_vec()]).await;
+    assert_eq!(kind, "HeaderTooLong");
+    unload(&world, "unload/e_", &[Vec::new(), Vec::new()], &[], None).await;
+    let error = world.run(&[SINGLE, options], &["unload/e_manifest"]).await.unwrap_err();
+    assert_eq!(error.kind(), "ColumnsNotFound");
+}
+
+#[tokio::test]
+async fn a_filename_is_what_a_browser_saves_it_as() {
+    let world = World::new().await;
+    let sidecar = r#"{"columns": ["id"], "filename": "größe 2026.csv", "options": "CSV", "bom": true}"#;
+    unload(&world, "unload/q_", &[b"1\n".to_vec(), b"2\n".to_vec()], &[], Some(sidecar)).await;
+    merged(&world, &[], "unload/q_manifest").await;
+    let object = world.object("final/q.csv").await.unwrap();
+    let disposition = "attachment; filename=\"gr__e 2026.csv\"; filename*=UTF-8''gr%C3%B6%C3%9Fe%202026%2Ecsv";
+    assert_eq!(object.content_disposition(), Some(disposition));
+    assert_eq!(object.content_type(), Some("text/csv; charset=utf-8"));
+    assert_eq!(world.text("final/q.csv").await, "\u{feff}id\n1\n2\n");
+}
+
+#[tokio::test]
+async fn parquet_and_json_are_left_alone() {
+    let world = World::new().await;
+    unload(&world, "unload/q_", &[b"PAR1\x15\x04".to_vec()], &["id"], None).await;
+    for options in ["", "PARQUET", "JSON"] {
+        let receipt = world.receipt(&[SINGLE, ("UNLOAD_OPTIONS", options)], "unload/q_manifest").await;
+        assert_eq!(receipt.outcome, Outcome::Skipped, "{options}");
+    }
+    assert_eq!(world.get("final/q.csv").await, None);
+}
+
+#[tokio::test]
+async fn a_sidecar_waits_for_its_manifest() {
+    let world = World::new().await;
+    world.put("unload/q_0000_part_00", "1\n").await;
+    world.put("unload/q_.headers", "id").await;
+    assert_eq!(world.receipt(&[SINGLE], "unload/q_.headers").await.outcome, Outcome::Waiting);
+    let manifest = manifest(&world.bucket, &[("unload/q_0000_part_00", 2)], &[]);
+    world.put("unload/q_manifest", manifest).await;
+    assert_eq!(world.receipt(&[SINGLE], "unload/q_.headers").await.outcome, Outcome::Written);
+    world.put("unload/q_0000_part_00.headers", "own").await;
+    assert_eq!(world.receipt(&[SINGLE], "unload/q_0000_part_00.headers").await.outcome, Outcome::Written);
+    assert_eq!(world.text("final/q.csv").await, "own\n1\n", "the first slice's own sidecar is nearest");
+}
