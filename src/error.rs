@@ -62,6 +62,8 @@ pub enum Error {
         "the first record of {uri}, which HEADER in the options says is a header, does not end within {limit} bytes"
     )]
     HeaderUnended { uri: Uri, limit: u64 },
+    #[error("{uri} does not end in a newline, or is not compressed like those before it")]
+    Unlike { uri: Uri },
     #[error("no header for {uri} from {place}: {source}")]
     Encode { uri: Uri, place: String, source: EncodeError },
     #[error("the header for {uri} has {size} bytes; at most {limit} are allowed")]
@@ -119,6 +121,7 @@ impl Error {
             Error::MixedCompression { .. } => "MixedCompression",
             Error::HeaderInside { .. } => "HeaderInside",
             Error::HeadersDiffer { .. } => "HeadersDiffer",
+            Error::Unlike { .. } => "SlicesUnlike",
             Error::HeaderUnended { .. } => "HeaderTooLong",
             Error::Encode { .. } => "HeaderUnwritable",
             Error::LongHeader { .. } => "HeaderTooLong",

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use crate::copy::seal::{Fingerprint, Seal};
-use crate::copy::{Job, Lead, execute, join};
+use crate::copy::{Alike, Job, Lead, execute, join};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::header::{Line, attributes};
@@ -37,14 +37,15 @@ pub async fn write(settings: &Settings, s3: &S3, scope: &Scope, deadline: Deadli
 
 async fn tries(run: &Run<'_>) -> Result<Receipt, Error> {
     let (mut compression, mut refused) = (run.scope.compression().or(run.settings.options.compression), false);
-    let mut last = String::new();
+    let (mut thorough, mut last) = (false, String::new());
     for _ in 0..TRIES {
-        match run.attempt(compression).await {
+        match run.attempt(compression, thorough).await {
             Ok(receipt) | Err(Stop::Settled(receipt)) => return Ok(receipt),
             Err(Stop::Failed(error)) => return Err(error),
             Err(Stop::Refused(error)) if refused => return Err(error),
             Err(Stop::Refused(error)) => (refused, last) = (true, error.to_string()),
             Err(Stop::Overtaken(error)) => last = error.to_string(),
+            Err(Stop::Unlike(error)) => (thorough, last) = (true, error.to_string()),
             Err(Stop::Compressed(found)) => {
                 (compression, last) = (found, "its name does not tell how it is compressed".to_owned());
             }
@@ -55,7 +56,7 @@ async fn tries(run: &Run<'_>) -> Result<Receipt, Error> {
 }
 
 impl Run<'_> {
-    async fn attempt(&self, compression: Option<Compression>) -> Result<Receipt, Stop> {
+    async fn attempt(&self, compression: Option<Compression>, thorough: bool) -> Result<Receipt, Stop> {
         let Run { settings, s3, scope, deadline } = self;
         let (uri, unload_prefix) = (scope.uri(), scope.unload_prefix());
         let target = settings.final_uri(uri, &unload_prefix, compression)?;
@@ -125,9 +126,22 @@ impl Run<'_> {
         }
         let header = line.compressed(&target, compression)?;
         let stood = stood.map_or(Stood::Nothing, |head| Stood::Object(head.object.etag));
-        let joined = join(s3, objects, &lead, compression, own).await?;
+        let own_header = own.map(|dialect| lead.own_header(dialect)).transpose()?.flatten();
+        let alike = Alike { compression, header: own_header.map_or(b"", |(header, _)| header) };
+        let joined = join(s3, objects, &lead, &alike, thorough).await?;
         let deadline = *deadline;
-        let mut job = Job { header, sources: joined, lead, target, stood, attributes, fingerprint, unload, deadline };
+        let mut job = Job {
+            header,
+            sources: joined,
+            lead,
+            compression,
+            target,
+            stood,
+            attributes,
+            fingerprint,
+            unload,
+            deadline,
+        };
         let done = execute(s3, &mut job).await?;
         let written = Written { parts: done.plan.parts.len(), ..written(done.plan.length, &done.etag, done.proof) };
         let receipt = Receipt::standing(&job.target, sources, Outcome::Written, Some(written));

@@ -37,6 +37,8 @@ pub enum Stop {
     Overtaken(Error),
     /// S3 found another result than expected.
     Refused(Error),
+    /// A source that was not looked at is not like the others.
+    Unlike(Error),
     /// It looked for the final object under a key that goes with another compression.
     Compressed(Option<Compression>),
 }
@@ -46,6 +48,7 @@ impl From<Error> for Stop {
         match &error {
             Error::S3(s3) if s3.overtaken() => Stop::Overtaken(error),
             Error::S3(s3) if s3.refuses_result() => Stop::Refused(error),
+            Error::Unlike { .. } => Stop::Unlike(error),
             Error::Rewritten { .. } => Stop::Overtaken(error),
             _ => Stop::Failed(error),
         }

@@ -11,7 +11,7 @@ use super::seal::{self, Seal};
 use crate::crc::Crc;
 use crate::error::Error;
 use crate::receipt::Proof;
-use crate::s3::{S3, S3Error, Stood, Written};
+use crate::s3::{S3, Stood, Written};
 use crate::uri::Uri;
 
 /// A final object that was written and proved.
@@ -39,11 +39,11 @@ pub async fn execute(s3: &S3, job: &mut Job) -> Result<Done, Error> {
     Ok(Done { plan, etag: written.etag, proof })
 }
 
-async fn put(s3: &S3, job: &Job, pieces: &[Piece], crc: Option<Crc>) -> Result<Written, S3Error> {
+async fn put(s3: &S3, job: &Job, pieces: &[Piece], crc: Option<Crc>) -> Result<Written, Error> {
     let _room = s3.hold(part::length(pieces)).await;
     let body = job.bytes(s3, pieces).await?;
     let put = async |stood: &Stood| s3.put(&job.target, body.clone(), &job.attributes, stood, crc).await;
-    job.stood.held(put).await
+    Ok(job.stood.held(put).await?)
 }
 
 /// S3 has said that it found the expected CRC; otherwise the object that stands there now must be the

@@ -3,13 +3,16 @@
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::join::is_as_expected;
 use super::lead::Lead;
 use super::part::{self, Origin, Piece};
 use super::range::ByteRange;
 use super::seal::Fingerprint;
 use crate::crc::{self, Crc};
 use crate::deadline::Deadline;
-use crate::s3::{AT_ONCE, Attributes, Object, S3, S3Error, Stood};
+use crate::error::Error;
+use crate::s3::{AT_ONCE, Attributes, Object, S3, Stood};
+use crate::unload::options::Compression;
 use crate::uri::Uri;
 
 /// All that it takes to write one.
@@ -18,6 +21,7 @@ pub struct Job {
     pub header: Bytes,
     pub sources: Vec<Source>,
     pub lead: Lead,
+    pub compression: Option<Compression>,
     pub target: Uri,
     /// What stood at the target before anything else of the job was looked at.
     pub stood: Stood,
@@ -38,12 +42,14 @@ pub struct Source {
     pub crc: Option<Crc>,
     /// Its rows do not end in a newline, and others follow.
     pub newline: bool,
+    /// Nobody has looked at it yet.
+    pub unseen: bool,
 }
 
 impl From<Object> for Source {
     /// All of an object.
     fn from(object: Object) -> Source {
-        Source { start: 0, crc: object.crc, newline: false, object }
+        Source { start: 0, crc: object.crc, newline: false, unseen: false, object }
     }
 }
 
@@ -68,14 +74,21 @@ impl Job {
     }
 
     /// The bytes of an upload: from the header, from the bytes at hand, or read now.
-    pub async fn bytes(&self, s3: &S3, pieces: &[Piece]) -> Result<Bytes, S3Error> {
+    pub async fn bytes(&self, s3: &S3, pieces: &[Piece]) -> Result<Bytes, Error> {
         let read = |Piece { of, range }| async move {
             let slice = range.start as usize..range.end as usize;
             match of {
                 Origin::Header => Ok(self.header.slice(slice)),
                 Origin::Newline => Ok(Bytes::from_static(b"\n")),
                 Origin::Source(source) if self.has(source, range) => Ok(self.lead.bytes.slice(slice)),
-                Origin::Source(source) => s3.get_range(&self.sources[source].object, range).await,
+                Origin::Source(source) => {
+                    let source = &self.sources[source];
+                    let bytes = s3.get_range(&source.object, range).await?;
+                    match source.unseen && !is_as_expected(source, range, &bytes, self.compression) {
+                        true => Err(Error::Unlike { uri: source.object.uri.clone() }),
+                        false => Ok(bytes),
+                    }
+                }
             }
         };
         let bytes = BytesMut::with_capacity(part::length(pieces) as usize);

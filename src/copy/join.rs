@@ -5,68 +5,81 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::job::Source;
 use super::lead::Lead;
+use super::plan::S3 as S3_LIMITS;
 use super::range::ByteRange;
 use crate::crc::Crc;
 use crate::error::Error;
 use crate::s3::{AT_ONCE, Object, S3, S3Error};
-use crate::unload::Dialect;
 use crate::unload::options::Compression;
 
 /// What is read of each other source to see how it is compressed.
 const START: u64 = 16;
 
+/// How the sources of a job begin.
+#[derive(Debug)]
+pub struct Alike<'a> {
+    pub compression: Option<Compression>,
+    /// That of each source, as it stands in front of its rows; empty where they have none.
+    pub header: &'a [u8],
+}
+
 /// The sources of a job, joined so that each row stands on a line of its own and no header between them.
-/// `own` is the dialect of the header that each of them begins with, if it does.
+/// A source that has to be read anyway, since it is too small to be copied, is not looked at now but
+/// when it is read, unless the look is `thorough`.
 pub async fn join(
     s3: &S3,
     objects: Vec<Object>,
     lead: &Lead,
-    compression: Option<Compression>,
-    own: Option<&Dialect>,
+    alike: &Alike<'_>,
+    thorough: bool,
 ) -> Result<Vec<Source>, Error> {
-    let header = match own.map(|dialect| lead.own_header(dialect)).transpose()?.flatten() {
-        Some((header, _)) => header,
-        None => b"",
-    };
-    let start = header.len() as u64;
+    let start = alike.header.len() as u64;
     let last = objects.iter().rposition(|object| object.size > start);
-    let ends = objects.iter().enumerate().map(|(index, object)| {
-        let is_followed = last > Some(index);
-        async move {
-            begins_alike(s3, object, lead, compression, header).await?;
-            let may_lack = is_followed && compression.is_none() && object.size > start;
-            Ok::<bool, Error>(may_lack && last_byte(s3, object, lead).await? != Some(b'\n'))
+    let looks = objects.iter().enumerate().map(|(index, object)| async move {
+        let is_followed = last > Some(index) && object.size > start;
+        let will_be_read = is_followed && start == 0 && object.size < S3_LIMITS.min_part;
+        if object.uri == lead.uri || thorough || !will_be_read {
+            begins_alike(s3, object, lead, alike).await?;
+            let may_lack = is_followed && alike.compression.is_none();
+            let newline = may_lack && last_byte(s3, object, lead).await? != Some(b'\n');
+            return Ok((newline, false));
         }
+        Ok::<_, Error>((false, true))
     });
-    let ends: Vec<bool> = stream::iter(ends).buffered(AT_ONCE).try_collect().await?;
-    let joined = objects.into_iter().zip(ends).map(|(object, newline)| match object.size {
+    let looks: Vec<(bool, bool)> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+    let joined = objects.into_iter().zip(looks).map(|(object, (newline, unseen))| match object.size {
         0 => Source::from(object),
         size => {
-            let crc = object.crc.map(|crc| crc.behind(Crc::of(crc.algorithm, header), size - start));
-            Source { start, crc, newline, object }
+            let crc = object.crc.map(|crc| crc.behind(Crc::of(crc.algorithm, alike.header), size - start));
+            Source { start, crc, newline, unseen, object }
         }
     });
     Ok(joined.collect())
 }
 
+/// Whether a range that was read of a source which nobody has looked at says that it is compressed like
+/// the others, and ends in a newline; not either where the range is too short to tell.
+pub fn is_as_expected(source: &Source, range: ByteRange, bytes: &[u8], compression: Option<Compression>) -> bool {
+    let begins = match range.start {
+        0 => bytes.len() as u64 >= START.min(source.object.size) && Compression::of(bytes) == compression,
+        start => start >= START,
+    };
+    let ends = range.end < source.object.size || compression.is_some() || bytes.ends_with(b"\n");
+    begins && ends
+}
+
 /// Refuses a source that is compressed in another way than the first, or has another header.
-async fn begins_alike(
-    s3: &S3,
-    object: &Object,
-    lead: &Lead,
-    expected: Option<Compression>,
-    header: &[u8],
-) -> Result<(), Error> {
+async fn begins_alike(s3: &S3, object: &Object, lead: &Lead, alike: &Alike<'_>) -> Result<(), Error> {
     if object.uri == lead.uri {
         return Ok(());
     }
-    let length = START.max(header.len() as u64);
+    let length = START.max(alike.header.len() as u64);
     let Some(range) = ByteRange::new(0, length.min(object.size)) else { return Ok(()) };
     let start = s3.get_range(object, range).await?;
     let (uri, first, found) = (object.uri.clone(), lead.uri.clone(), Compression::of(&start));
-    if found != expected {
-        return Err(Error::MixedCompression { uri, found, first, expected });
-    } else if !start.starts_with(header) {
+    if found != alike.compression {
+        return Err(Error::MixedCompression { uri, found, first, expected: alike.compression });
+    } else if !start.starts_with(alike.header) {
         return Err(Error::HeadersDiffer { uri, first });
     }
     Ok(())

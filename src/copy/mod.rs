@@ -13,5 +13,5 @@ pub mod seal;
 
 pub use execute::{Done, execute};
 pub use job::{Job, Source};
-pub use join::join;
+pub use join::{Alike, join};
 pub use lead::Lead;

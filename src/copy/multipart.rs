@@ -22,7 +22,7 @@ use super::plan::{self, Plan};
 use super::seal::hex;
 use crate::crc::{Algorithm, Crc};
 use crate::error::Error;
-use crate::s3::{self, S3, S3Error, Stood, Upload, Written};
+use crate::s3::{self, S3, Stood, Upload, Written};
 
 /// The number of the part that marks an upload as left to the next try; no plan has as many.
 const MARK: i32 = 10_000;
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
                         }
                         pace.end(begun, true);
                     }
-                    Some((.., Err((_, error)))) => return Err(error.into()),
+                    Some((.., Err((_, error)))) => return Err(error),
                 },
                 () = sleep_until(job.deadline.last_call()) => return Err(self.out_of_time()),
             }
@@ -183,10 +183,10 @@ async fn write_part(
     upload: &Upload,
     (number, part): (i32, &Part),
     algorithm: Option<Algorithm>,
-) -> Result<s3::Part, S3Error> {
+) -> Result<s3::Part, Error> {
     match part {
-        Part::Upload(pieces) => s3.upload_part(upload, number, job.bytes(s3, pieces).await?, algorithm).await,
-        Part::Copy { source, range } => s3.copy_part(upload, number, &job.sources[*source].object, *range).await,
+        Part::Upload(pieces) => Ok(s3.upload_part(upload, number, job.bytes(s3, pieces).await?, algorithm).await?),
+        Part::Copy { source, range } => Ok(s3.copy_part(upload, number, &job.sources[*source].object, *range).await?),
     }
 }
 
