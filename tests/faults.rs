@@ -10,11 +10,45 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use local_s3::{Content, Fault, LocalS3, Object};
-use support::{MIB, World, rows};
+use support::{MIB, World, manifest, rows};
 
-const KEY: &str = "unload/q_0000_part_00";
-const FINAL: &str = "final/q_0000_part_00";
 const HEADER: &str = "idx|venue|name\n";
+
+/// What a run is of.
+struct Case {
+    variables: &'static [(&'static str, &'static str)],
+    objects: Vec<(&'static str, Object)>,
+    /// The object whose event it is.
+    event: &'static str,
+    target: &'static str,
+    expected: Content,
+}
+
+/// A data object and the sidecar of its unload.
+fn object(size: usize) -> Case {
+    let rows = Object::new(rows(size));
+    let mut expected = Content::from(HEADER);
+    expected.append(&rows.content);
+    let sidecar = ("unload/q_.headers", Object::new("idx,venue,name"));
+    let (event, target) = ("unload/q_0000_part_00", "final/q_0000_part_00");
+    Case { variables: &[], objects: vec![sidecar, (event, rows)], event, target, expected }
+}
+
+/// An unload that becomes one object: a slice to copy, one whose row does not end, and one more.
+fn unload() -> Case {
+    let keys = ["unload/q_0000_part_00", "unload/q_0001_part_00", "unload/q_0002_part_00"];
+    let slices = [Object::new(rows(11 * MIB)), Object::new("1|2|3"), Object::new(rows(32))];
+    let mut expected = Content::from(HEADER);
+    for (slice, newline) in slices.iter().zip(["\n", "\n", ""]) {
+        expected.append(&slice.content);
+        expected.append(&Content::from(if slice.content.to_bytes().ends_with(b"\n") { "" } else { newline }));
+    }
+    let mut objects: Vec<(&'static str, Object)> = keys.into_iter().zip(slices).collect();
+    let entries: Vec<_> = objects.iter().map(|(key, slice)| (*key, slice.content.length())).collect();
+    let event = "unload/q_manifest";
+    objects.push((event, Object::new(manifest("bucket", &entries, &["idx", "venue", "name"]))));
+    Case { variables: &[("OUTPUT", "single")], objects, event, target: "final/q.csv", expected }
+}
 
 /// What can go wrong with a request.
 #[derive(Clone, Copy, Debug)]
@@ -67,12 +101,11 @@ struct Tally {
     orphans: usize,
 }
 
-/// One source, its sidecar, and a run in which the requests of these numbers meet these mishaps.
-async fn cell(source: &Object, mishaps: &[(usize, Mishap)], tally: &mut Tally) {
+/// A run in which the requests of these numbers meet these mishaps.
+async fn cell(case: &Case, mishaps: &[(usize, Mishap)], tally: &mut Tally) {
     let world = World::in_memory().await;
     let local = world.local();
-    local.put("bucket", "unload/q_.headers", Object::new("idx,venue,name"));
-    local.put("bucket", KEY, source.clone());
+    case.objects.iter().for_each(|(key, object)| local.put("bucket", key, object.clone()));
     let (met, due) = (Arc::new(Mutex::new(BTreeSet::new())), mishaps.to_vec());
     let (mut number, meets) = (0, met.clone());
     local.judge(move |request| {
@@ -82,22 +115,20 @@ async fn cell(source: &Object, mishaps: &[(usize, Mishap)], tally: &mut Tally) {
         meets.lock().unwrap().insert(number);
         Some(fault)
     });
-    let result = world.run(&[], &[KEY]).await;
+    let result = world.run(case.variables, &[case.event]).await;
     if met.lock().unwrap().len() < mishaps.len() {
         return;
     }
     tally.cells += 1;
-    let mut expected = Content::from(HEADER);
-    expected.append(&source.content);
-    let right = |local: &LocalS3| local.get("bucket", FINAL).is_some_and(|object| object.content == expected);
-    let wrong = |local: &LocalS3| local.get("bucket", FINAL).is_some_and(|object| object.content != expected);
+    let right = |local: &LocalS3| local.get("bucket", case.target).is_some_and(|it| it.content == case.expected);
+    let wrong = |local: &LocalS3| local.get("bucket", case.target).is_some_and(|it| it.content != case.expected);
     match result {
         Ok(_) => tally.wrong += usize::from(!right(local)),
         Err(_) => {
             tally.failed += 1;
             tally.wrong += usize::from(wrong(local));
             local.judge(|_| None);
-            world.run(&[], &[KEY]).await.unwrap();
+            world.run(case.variables, &[case.event]).await.unwrap();
             tally.wrong += usize::from(!right(local));
         }
     }
@@ -107,17 +138,13 @@ async fn cell(source: &Object, mishaps: &[(usize, Mishap)], tally: &mut Tally) {
     }
 }
 
-fn source(size: usize) -> Object {
-    Object::new(rows(size))
-}
-
-/// How many requests a run of this source makes.
-async fn requests(source: &Object) -> usize {
+/// How many requests a run makes.
+async fn requests(case: &Case) -> usize {
     let mut tally = Tally::default();
     let mut count = 0;
     while tally.cells == count {
         count += 1;
-        cell(source, &[(count, Mishap::Reset)], &mut tally).await;
+        cell(case, &[(count, Mishap::Reset)], &mut tally).await;
     }
     count - 1
 }
@@ -128,11 +155,11 @@ fn report(what: &str, tally: &Tally) {
     assert_eq!((*wrong, *orphans), (0, 0), "{what}");
 }
 
-async fn one_at_a_time(what: &str, source: &Object) {
+async fn one_at_a_time(what: &str, case: &Case) {
     let mut tally = Tally::default();
-    for number in 1..=requests(source).await {
+    for number in 1..=requests(case).await {
         for mishap in MISHAPS {
-            cell(source, &[(number, mishap)], &mut tally).await;
+            cell(case, &[(number, mishap)], &mut tally).await;
         }
     }
     report(what, &tally);
@@ -140,14 +167,14 @@ async fn one_at_a_time(what: &str, source: &Object) {
 }
 
 /// A request tried again is a request, so that pairs hit the same one twice as well.
-async fn in_pairs(what: &str, source: &Object, first: Range<usize>) {
+async fn in_pairs(what: &str, case: &Case, first: Range<usize>) {
     let mut tally = Tally::default();
-    let last = requests(source).await + 1;
+    let last = requests(case).await + 1;
     for one in first.start..first.end.min(last) {
         for other in one + 1..=last {
             for mishap in MISHAPS {
                 for another in MISHAPS {
-                    cell(source, &[(one, mishap), (other, another)], &mut tally).await;
+                    cell(case, &[(one, mishap), (other, another)], &mut tally).await;
                 }
             }
         }
@@ -158,26 +185,31 @@ async fn in_pairs(what: &str, source: &Object, first: Range<usize>) {
 
 #[tokio::test(start_paused = true)]
 async fn small_objects_survive_one_fault() {
-    one_at_a_time("a small object, one fault", &source(100)).await;
+    one_at_a_time("a small object, one fault", &object(100)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn unloads_survive_one_fault() {
+    one_at_a_time("an unload of three slices, one fault", &unload()).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn small_objects_survive_two_faults() {
-    in_pairs("a small object, two faults", &source(100), 1..usize::MAX).await;
+    in_pairs("a small object, two faults", &object(100), 1..usize::MAX).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn large_objects_survive_one_fault() {
-    one_at_a_time("a large object, one fault", &source(20 * MIB)).await;
+    one_at_a_time("a large object, one fault", &object(20 * MIB)).await;
 }
 
 /// In two halves, which run side by side.
 #[tokio::test(start_paused = true)]
 async fn large_objects_survive_two_faults_that_begin_early() {
-    in_pairs("a large object, two faults, the first of them early", &source(20 * MIB), 1..4).await;
+    in_pairs("a large object, two faults, the first of them early", &object(20 * MIB), 1..4).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn large_objects_survive_two_faults_that_begin_late() {
-    in_pairs("a large object, two faults, the first of them late", &source(20 * MIB), 4..usize::MAX).await;
+    in_pairs("a large object, two faults, the first of them late", &object(20 * MIB), 4..usize::MAX).await;
 }

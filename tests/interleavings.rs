@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use local_s3::{Content, Fault, LocalS3, Object};
-use support::{MIB, World, rows};
+use support::{MIB, World, manifest, rows};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use unload_header::deadline::{Deadline, LONGEST};
@@ -18,6 +18,10 @@ use unload_header::handler::Answer;
 const KEY: &str = "unload/q_0000_part_00";
 const SIDECAR: &str = "unload/q_.headers";
 const FINAL: &str = "final/q_0000_part_00";
+/// With OUTPUT=single.
+const MANIFEST: &str = "unload/q_manifest";
+const LAST: &str = "unload/q_0001_part_00";
+const WHOLE: &str = "final/q.csv";
 
 /// What makes the second run the newer one.
 #[derive(Clone, Copy)]
@@ -26,6 +30,8 @@ enum News {
     Rows,
     /// Other names, in a new sidecar.
     Names,
+    /// Other rows in all slices, and the manifest of them, with OUTPUT=single.
+    Unload,
     /// None: the same event twice.
     Nothing,
 }
@@ -44,6 +50,8 @@ fn gated(local: &LocalS3, news: News, large: bool) -> Gate {
             News::Rows if large => request.operation == "HeadObject" || request.copy_source.is_some(),
             News::Rows => request.key == KEY,
             News::Names => request.key == SIDECAR,
+            // The last slice is looked at right behind the first.
+            News::Unload => request.key == MANIFEST || request.key == KEY && request.operation == "HeadObject",
             News::Nothing => false,
         };
         let ends = ["HeadObject", "PutObject", "CompleteMultipartUpload"].contains(&request.operation);
@@ -54,7 +62,7 @@ fn gated(local: &LocalS3, news: News, large: bool) -> Gate {
             "ListMultipartUploads" => !matches!(news, News::Rows),
             _ => false,
         };
-        (changes || clears || request.key == FINAL && ends).then(|| {
+        (changes || clears || [FINAL, WHOLE].contains(&request.key.as_str()) && ends).then(|| {
             queue.lock().unwrap().push_back(turn);
             Fault::Held(held)
         })
@@ -68,9 +76,18 @@ async fn settle() {
     tokio::time::sleep(Duration::from_micros(1)).await;
 }
 
-fn started(world: &World) -> JoinHandle<Result<Answer, Error>> {
-    let (handler, event) = (world.handler(&[]), world.created(&[KEY]));
+fn started(world: &World, news: News) -> JoinHandle<Result<Answer, Error>> {
+    let (output, key) = if matches!(news, News::Unload) { ("single", MANIFEST) } else { ("each", KEY) };
+    let (handler, event) = (world.handler(&[("OUTPUT", output)]), world.created(&[key]));
     spawn_local(async move { handler.handle(&event, Deadline::after(LONGEST)).await })
+}
+
+/// An unload of two slices with these rows.
+fn put_unload(local: &LocalS3, first: &Object) {
+    local.put("bucket", KEY, first.clone());
+    local.put("bucket", LAST, first.clone());
+    let entries = [KEY, LAST].map(|key| (key, first.content.length()));
+    local.put("bucket", MANIFEST, Object::new(manifest("bucket", &entries, &[])));
 }
 
 /// One order: at each step in which both could go on, `choices` says who does; then the older one.
@@ -80,10 +97,10 @@ async fn order(news: News, sources: &[Object; 2], choices: &[usize]) -> Vec<(usi
     let newer = World::of(older.local().beside()).await;
     let local = older.local();
     local.put("bucket", SIDECAR, Object::new("a,b,c"));
-    local.put("bucket", KEY, sources[0].clone());
+    put_unload(local, &sources[0]);
     let large = sources[0].content.length() > 5 * MIB as u64;
     let gates = [gated(local, news, large), gated(newer.local(), news, large)];
-    let first = started(&older);
+    let first = started(&older, news);
     // The newer one begins when it is first its turn.
     let (turn, begins) = oneshot::channel();
     gates[1].lock().unwrap().push_back(turn);
@@ -93,10 +110,11 @@ async fn order(news: News, sources: &[Object; 2], choices: &[usize]) -> Vec<(usi
             begins.await.unwrap();
             match news {
                 News::Rows => local.put("bucket", KEY, newest),
+                News::Unload => put_unload(&local, &newest),
                 News::Names => local.put("bucket", SIDECAR, Object::new("x,y,z")),
                 News::Nothing => (),
             }
-            started(&newer).await.unwrap()
+            started(&newer, news).await.unwrap()
         }
     });
 
@@ -116,14 +134,15 @@ async fn order(news: News, sources: &[Object; 2], choices: &[usize]) -> Vec<(usi
     for run in [first, second] {
         run.await.unwrap().unwrap_or_else(|error| panic!("{taken:?}: {error}"));
     }
-    let (header, rows) = match news {
-        News::Rows => ("a|b|c\n", &sources[1]),
-        News::Names => ("x|y|z\n", &sources[0]),
-        News::Nothing => ("a|b|c\n", &sources[0]),
+    let (target, header, rows) = match news {
+        News::Rows => (FINAL, "a|b|c\n", vec![&sources[1]]),
+        News::Unload => (WHOLE, "a|b|c\n", vec![&sources[1]; 2]),
+        News::Names => (FINAL, "x|y|z\n", vec![&sources[0]]),
+        News::Nothing => (FINAL, "a|b|c\n", vec![&sources[0]]),
     };
     let mut expected = Content::from(header);
-    expected.append(&rows.content);
-    assert!(local.get("bucket", FINAL).unwrap().content == expected, "{taken:?}");
+    rows.iter().for_each(|rows| expected.append(&rows.content));
+    assert!(local.get("bucket", target).unwrap().content == expected, "{taken:?}");
     assert!(local.uploads().is_empty(), "{taken:?}");
     taken
 }
@@ -153,6 +172,11 @@ async fn small_objects_with_new_rows() {
 #[tokio::test(start_paused = true)]
 async fn small_objects_with_new_names() {
     every_order("small, new names", News::Names, 100).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn unloads_with_new_rows() {
+    every_order("an unload, new rows", News::Unload, 96).await;
 }
 
 #[tokio::test(start_paused = true)]

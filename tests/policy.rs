@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use local_s3::{Content, Fault, Object, Request};
 use support::template::{Call, Template};
-use support::{MIB, World, rows};
+use support::{MIB, World, manifest, rows};
 
 const SOURCE_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/source";
 const FINAL_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/final";
@@ -62,6 +62,27 @@ fn calls(request: &Request, encrypted: bool) -> Vec<Call> {
     calls
 }
 
+/// All that the function does with OUTPUT=single: an unload with tags, twice, and an abort.
+async fn everything_of_unloads(world: &World, variables: &[(&str, &str)]) -> Vec<Request> {
+    let (local, bucket) = (world.local(), world.bucket.as_str());
+    let put = || {
+        let mut tagged = Object::new("1\n");
+        tagged.headers.tagging = Some("team=data".to_owned());
+        local.put(bucket, "unload/q_0000_part_00", tagged);
+        local.put(bucket, "unload/q_0001_part_00", Object::new(Content::repeat(rows(MIB), 11 * MIB as u64)));
+    };
+    put();
+    let entries = [("unload/q_0000_part_00", 2), ("unload/q_0001_part_00", 11 * MIB as u64)];
+    local.put(bucket, "unload/q_manifest", Object::new(manifest(bucket, &entries, &["id"])));
+    local.fail("UploadPartCopy", 1, Fault::Error(403, "AccessDenied"));
+    world.run(variables, &["unload/q_manifest"]).await.unwrap_err();
+    world.run(variables, &["unload/q_manifest"]).await.unwrap();
+    put();
+    local.put(bucket, "unload/q_.headers", Object::new("number"));
+    world.run(variables, &["unload/q_.headers"]).await.unwrap();
+    local.take_requests()
+}
+
 /// All that the function does: small and large, tags, sidecars and manifests, an abort, deletion.
 async fn everything(world: &World, variables: &[(&str, &str)]) -> Vec<Request> {
     let local = world.local();
@@ -87,13 +108,19 @@ async fn everything(world: &World, variables: &[(&str, &str)]) -> Vec<Request> {
 
 #[tokio::test]
 async fn it_allows_all_that_the_function_does_and_no_more() {
-    for (final_bucket, kms, delete) in
-        [("", false, "off"), ("", true, "off"), ("finals", false, "off"), ("", false, "on")]
-    {
+    for (output, final_bucket, kms, delete) in [
+        ("each", "", false, "off"),
+        ("each", "", true, "off"),
+        ("each", "finals", false, "off"),
+        ("each", "", false, "on"),
+        ("single", "", true, "off"),
+        ("single", "finals", false, "on"),
+    ] {
         let world = World::in_process().await;
         let keys = if kms { [SOURCE_KEY, FINAL_KEY] } else { ["", ""] };
         let template = Template::with(&[
             ("BucketName", &world.bucket),
+            ("Output", output),
             ("FinalBucketName", final_bucket),
             ("SourceKmsKeyArn", keys[0]),
             ("FinalKmsKeyArn", keys[1]),
@@ -101,7 +128,10 @@ async fn it_allows_all_that_the_function_does_and_no_more() {
         ]);
         let variables = template.variables();
         let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let requests = everything(&world, &variables).await;
+        let requests = match output {
+            "single" => everything_of_unloads(&world, &variables).await,
+            _ => everything(&world, &variables).await,
+        };
         let calls: BTreeSet<Call> = requests.iter().flat_map(|request| calls(request, kms)).collect();
         let grants = template.grants();
         for call in &calls {
@@ -129,6 +159,18 @@ async fn it_allows_all_that_the_function_does_and_no_more() {
     }
 }
 
+/// With Output=single no slice costs a call.
+#[test]
+fn the_bucket_tells_of_what_the_output_needs() {
+    let filters = |output: &str| {
+        let template = Template::with(&[("BucketName", "b"), ("Output", output), ("UnloadPrefix", "u/")]);
+        assert_eq!(template.filters(), template.filters_to_set(), "a bucket that was there already");
+        template.filters()
+    };
+    assert_eq!(filters("each"), [["prefix u/"]]);
+    assert_eq!(filters("single"), [["prefix u/", "suffix manifest"], ["prefix u/", "suffix .headers"]]);
+}
+
 /// A template of the final key may begin anywhere; the policy follows it.
 #[test]
 fn the_policy_follows_the_final_key() {
@@ -136,4 +178,7 @@ fn the_policy_follows_the_final_key() {
     let allowed = |path: &str| template.grants().iter().any(|grant| grant.allows(&object("s3:PutObject", path)));
     assert!(allowed("b/with/header/q.csv"));
     assert!(!allowed("b/with/q.csv"));
+    let default = Template::with(&[("BucketName", "b")]).grants();
+    let allowed = |path: &str| default.iter().any(|grant| grant.allows(&object("s3:PutObject", path)));
+    assert!(allowed("b/final/q.csv") && !allowed("b/q.csv"));
 }

@@ -58,6 +58,21 @@ impl Template {
         statements.flat_map(grants).collect()
     }
 
+    /// Which keys the bucket tells the function of: prefixes and suffixes.
+    pub fn filters(&self) -> Vec<Vec<String>> {
+        let bucket = &self.root["Resources"]["Bucket"]["Properties"];
+        let notifications = self.evaluated(&bucket["NotificationConfiguration"]["LambdaConfigurations"]);
+        notifications.as_sequence().unwrap().iter().map(|it| rules(&it["Filter"]["S3Key"]["Rules"])).collect()
+    }
+
+    /// The same, as the stack's output tells it to a bucket that was there already.
+    pub fn filters_to_set(&self) -> Vec<Vec<String>> {
+        let json = text_of(&self.evaluated(&self.root["Outputs"]["NotificationConfiguration"]["Value"]));
+        let notifications: Value = serde_yaml_ng::from_str(&json).unwrap();
+        let notifications = notifications["LambdaFunctionConfigurations"].as_sequence().unwrap();
+        notifications.iter().map(|it| rules(&it["Filter"]["Key"]["FilterRules"])).collect()
+    }
+
     /// Carries CloudFormation's functions out; AWS::NoValue is null.
     fn evaluated(&self, value: &Value) -> Value {
         let all = |values: &[Value]| values.iter().map(|value| self.evaluated(value)).collect::<Vec<_>>();
@@ -71,6 +86,7 @@ impl Template {
                 match tagged.tag.to_string().as_str() {
                     "!Ref" if text_of(&tagged.value) == "AWS::NoValue" => Value::Null,
                     "!Ref" => self.parameters[&text_of(&tagged.value)].clone().into(),
+                    "!GetAtt" => text_of(&tagged.value).into(),
                     "!Sub" => self.substituted(&tagged.value).into(),
                     "!Equals" => (text_of(&self.evaluated(&list()[0])) == text_of(&self.evaluated(&list()[1]))).into(),
                     "!Not" => (!self.evaluated(&list()[0]).as_bool().unwrap()).into(),
@@ -112,6 +128,11 @@ impl Grant {
         };
         self.action == call.action && self.resources.iter().any(|pattern| like(pattern, &call.resource)) && prefix
     }
+}
+
+fn rules(rules: &Value) -> Vec<String> {
+    let rule = |rule: &Value| format!("{} {}", text_of(&rule["Name"]), text_of(&rule["Value"]));
+    rules.as_sequence().unwrap().iter().map(rule).collect()
 }
 
 fn grants(statement: &Value) -> Vec<Grant> {
