@@ -2,8 +2,10 @@
 
 mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
 
+use flate2::GzBuilder;
+use serde_json::Value;
 use support::{MIB, World, manifest, rows};
 use unload_header::receipt::{ColumnsFrom, Outcome, Written};
 use unload_header::unload::options::Compression;
@@ -140,6 +142,76 @@ fn decompressed(compression: Compression, bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// So many records, compressed into so many bytes.
+fn gzip(records: std::ops::Range<u64>, fields: usize, size: u64) -> Vec<u8> {
+    let rows: String = records.map(|id| format!("{id}{}\n", ",x".repeat(fields - 1))).collect();
+    let member = |comment: Option<usize>| {
+        let builder = comment.map_or_else(GzBuilder::new, |length| GzBuilder::new().comment(" ".repeat(length)));
+        let mut member = builder.write(Vec::new(), flate2::Compression::default());
+        member.write_all(rows.as_bytes()).unwrap();
+        member.finish().unwrap()
+    };
+    let bare = member(None);
+    if bare.len() as u64 == size { bare } else { member(Some(size as usize - bare.len() - 1)) }
+}
+
+/// `UNLOAD … FORMAT CSV GZIP MANIFEST VERBOSE`, with slices of the sizes and the numbers of records that the
+/// manifest has; one like this, and those in the folder that MANIFESTS names.
+#[tokio::test]
+async fn a_manifest_as_a_cluster_writes_it() {
+    let world = World::new().await;
+    let slices = [("0000", 24_953, 4_016), ("0001", 20, 0), ("0003", 23_822, 3_739)].map(|(slice, size, records)| {
+        format!(
+            r#"    {{"url":"s3://my-bucket/0054bae4-0314/expression_{slice}_part_00.gz", "meta": {{ "content_length": {size}, "record_count": {records} }}}}"#
+        )
+    });
+    let schema = r#"[{"name": "cellkey", "type": {"base": "character varying", "max_length": 60}}, {"name": "exrpvalue", "type": {"base": "real"}}]"#;
+    let entries = slices.join(",\n");
+    let mut manifests =
+        vec![format!("{{\n  \"entries\": [\n{entries}\n  ],\n  \"schema\": {{\"elements\": {schema}}}\n}}\n")];
+    if let Ok(folder) = std::env::var("MANIFESTS") {
+        let files =
+            std::fs::read_dir(folder).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+        manifests.extend(files);
+    }
+    for text in manifests {
+        let mut manifest: Value = serde_json::from_str(&text).unwrap();
+        let names: Vec<String> = manifest["schema"]["elements"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|element| element["name"].as_str().unwrap().to_owned())
+            .collect();
+        let (mut records, mut prefix) = (0, String::new());
+        for entry in manifest["entries"].as_array_mut().unwrap() {
+            let url = entry["url"].as_str().unwrap().strip_prefix("s3://").unwrap();
+            let key = format!("unload/{}", url.split_once('/').unwrap().1);
+            let (size, count) = (&entry["meta"]["content_length"], &entry["meta"]["record_count"]);
+            let next = records + count.as_u64().unwrap();
+            let slice = gzip(records..next, names.len(), size.as_u64().unwrap());
+            assert_eq!(slice.len() as u64, size.as_u64().unwrap());
+            records = next;
+            world.put(&key, slice).await;
+            entry["url"] = format!("s3://{}/{key}", world.bucket).into();
+            prefix = key[..key.rfind("_part_").unwrap() - 4].to_owned();
+        }
+        world.put(&format!("{prefix}manifest"), serde_json::to_string_pretty(&manifest).unwrap()).await;
+        let written = merged(&world, &[("UNLOAD_OPTIONS", "FORMAT CSV GZIP")], &format!("{prefix}manifest")).await;
+        let key = format!("final/{}.csv.gz", prefix.trim_start_matches("unload/").trim_end_matches('_'));
+        let text = decompressed(Compression::Gzip, &world.get(&key).await.unwrap());
+        let mut csv = csv::Reader::from_reader(text.as_bytes());
+        assert_eq!(csv.headers().unwrap(), names);
+        let ids: Vec<u64> = csv.records().map(|record| record.unwrap()[0].parse().unwrap()).collect();
+        assert!(ids.into_iter().eq(0..records), "all records, once, in order");
+        println!(
+            "{key}: {records} records, {} columns, {} bytes, proof {}",
+            names.len(),
+            written.bytes,
+            written.proof.name()
+        );
+    }
 }
 
 #[tokio::test]
