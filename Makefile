@@ -43,3 +43,4 @@ invoke: ## run the function in a local Lambda emulator on events/EVENT.json (EVE
 bench: ## speed, memory and start of the function on SeaweedFS; ROWS=file for rows of your own
 	cargo build --release --example bare
 	scripts/with-server.sh seaweedfs cargo bench --bench copy
+	scripts/with-server.sh seaweedfs cargo bench --bench merge

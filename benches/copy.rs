@@ -60,7 +60,7 @@ async fn main() {
         copies(&world, SEED, SOURCE, size).await;
         let mut function = start(&world).await;
         let receipt = invoke(&world, &mut function).await;
-        println!("{size:>12} bytes: {:.1} MiB; {receipt}", peak_memory(function.id()));
+        println!("{size:>12} bytes: {:.1} MiB; {receipt}", function.peak_memory());
     }
 
     println!("== start to the first /next");
@@ -218,11 +218,4 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 fn ratio(one: Duration, other: Duration) -> f64 {
     one.as_secs_f64() / other.as_secs_f64()
-}
-
-/// VmHWM of the process, in MiB.
-fn peak_memory(id: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }

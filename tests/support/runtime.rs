@@ -81,8 +81,11 @@ impl Function {
         self.answers.recv().await.unwrap()
     }
 
-    pub fn id(&self) -> u32 {
-        self.process.id().unwrap()
+    /// VmHWM of the process, in MiB.
+    pub fn peak_memory(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id().unwrap())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
     }
 
     /// Ends it, and returns what it has logged: JSON lines.
