@@ -29,6 +29,12 @@ pub const EVENTS: [(&str, &str, &str); 15] = [
     ("test-event", "what S3 sends when notifications are set up", include_str!("../events/test-event.json")),
 ];
 
+/// The samples that show OUTPUT=single as well, with what they show then.
+pub const SINGLE: [(&str, &str); 2] = [
+    ("manifest-verbose", "all slices of an unload become one object"),
+    ("manifest-plain", "a plain manifest starts it, too; the sidecar names the columns"),
+];
+
 /// Puts the bucket's objects there. Rows are those of AWS's sample database TICKIT.
 pub fn fill(s3: &LocalS3) -> io::Result<()> {
     let put = |key: &str, object: Object| s3.put(BUCKET, key, object);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::event::{self, Notice};
-use crate::receipt::Receipt;
+use crate::receipt::{self, Receipt};
 use crate::s3::S3;
 use crate::settings::{Output, Settings};
 use crate::task::{Scope, Task};
@@ -71,7 +71,10 @@ impl Handler {
         }
         match Error::of_all(receipts.len() + failures.len(), failures) {
             Some(error) => Err(error),
-            None => Ok(Answer { receipts }),
+            None => {
+                receipt::abridge(&mut receipts);
+                Ok(Answer { receipts })
+            }
         }
     }
 

@@ -152,7 +152,49 @@ impl Receipt {
     }
 }
 
+/// Lambda refuses an answer of more than 6 MB (AWS, Lambda developer guide, "Lambda quotas"), and a function
+/// whose answer is refused has failed.
+const ANSWER: usize = 4 << 20;
+
+/// Leaves out sources that would make the answer too long, and says so.
+pub fn abridge(receipts: &mut [Receipt]) {
+    let mut left = ANSWER;
+    for receipt in receipts {
+        let fits = |source: &&String| {
+            let fits = source.len() < left;
+            left = left.saturating_sub(source.len());
+            fits
+        };
+        let fitting = receipt.sources.iter().take_while(fits).count();
+        if fitting < receipt.sources.len() {
+            let reason = receipt.reason.take().map(|reason| format!("{reason}; ")).unwrap_or_default();
+            receipt.reason =
+                Some(format!("{reason}the first {fitting} of {} sources are named", receipt.sources.len()));
+            receipt.sources.truncate(fitting);
+        }
+    }
+}
+
 /// A unit variant as it is serialized.
 fn name(value: &impl std::fmt::Debug) -> String {
     format!("{value:?}").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_stays_below_what_lambda_takes() {
+        let receipt = |sources: usize| {
+            let sources = vec!["s3://bucket/".to_owned() + &"k".repeat(988); sources];
+            Receipt::standing(&Uri::new("b", "k"), sources, Outcome::Written, None)
+        };
+        let mut receipts = [receipt(3_000), receipt(3_000).because("why"), receipt(1)];
+        abridge(&mut receipts);
+        assert_eq!(receipts.each_ref().map(|receipt| receipt.sources.len()), [3_000, 1_194, 0]);
+        assert_eq!(receipts[0].reason, None);
+        assert_eq!(receipts[1].reason.as_deref(), Some("why; the first 1194 of 3000 sources are named"));
+        assert!(serde_json::to_vec(&receipts).unwrap().len() < 6_000_000);
+    }
 }

@@ -7,16 +7,18 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use support::World;
 use unload_header::deadline::{Deadline, LONGEST};
-use unload_header::demo::{BUCKET, EVENTS, fill};
+use unload_header::demo::{BUCKET, EVENTS, SINGLE, fill};
 use unload_header::receipt::Outcome;
 
 /// A world with the samples' bucket, and the answer to one of them.
-async fn answer(name: &str) -> (World, Result<Vec<(Outcome, String)>, String>) {
+async fn answer(name: &str, output: &str) -> (World, Result<Vec<(Outcome, String)>, String>) {
     let world = World::in_process().await;
     fill(world.local()).unwrap();
     let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
-    let answer =
-        world.handler(&[]).handle(&serde_json::from_str::<Value>(json).unwrap(), Deadline::after(LONGEST)).await;
+    let answer = world
+        .handler(&[("OUTPUT", output)])
+        .handle(&serde_json::from_str::<Value>(json).unwrap(), Deadline::after(LONGEST))
+        .await;
     let answer = answer.map_err(|error| error.to_string()).map(|answer| {
         let short =
             |receipt: unload_header::receipt::Receipt| (receipt.outcome, receipt.final_uri.or(receipt.reason).unwrap());
@@ -59,10 +61,10 @@ async fn every_sample_does_what_it_is_there_to_show() {
         ("test-event", Ok(Vec::new())),
     ];
     for (name, expected) in &expected {
-        let (_, answer) = answer(name).await;
+        let (_, answer) = answer(name, "each").await;
         assert_eq!(&answer, expected, "{name}");
     }
-    let (_, error) = answer("no-columns").await;
+    let (_, error) = answer("no-columns", "each").await;
     assert!(error.unwrap_err().starts_with("no columns for s3://my-unloads/unload/forgotten_0000_part_00: looked at"));
     let shown: BTreeSet<_> = expected.iter().map(|(name, _)| *name).chain(["no-columns"]).collect();
     assert_eq!(shown, EVENTS.iter().map(|(name, ..)| *name).collect(), "no sample is left out");
@@ -70,15 +72,31 @@ async fn every_sample_does_what_it_is_there_to_show() {
 
 #[tokio::test]
 async fn the_samples_results_read_as_they_should() {
-    let (world, _) = answer("put").await;
+    let (world, _) = answer("put", "each").await;
     let expected =
         "eventid|venueid|catid|dateid|eventname|starttime\n1|305|8|1851|Gotterdammerung|2008-01-25 14:30:00\n";
     assert!(text(&world, "final/allevents_0000_part_00").starts_with(expected));
-    let (world, _) = answer("encoded-key").await;
+    let (world, _) = answer("encoded-key", "each").await;
     let key = "final/by artist & city/eventname=ZZ Top/city=Köln+Bonn/0000_part_00";
     assert_eq!(text(&world, key), "eventid,\"seats, sold\"\n2131,18\n4711,9\n");
-    let (world, _) = answer("several").await;
+    let (world, _) = answer("several", "each").await;
     assert_eq!(text(&world, "final/allevents_0002_part_00"), "eventid|venueid|catid|dateid|eventname|starttime\n");
+}
+
+#[tokio::test]
+async fn the_same_samples_make_one_object_each() {
+    for (name, expected) in [
+        ("manifest-verbose", "dateid|caldate|day\n1827|2008-01-01|WE\n1828|2008-01-02|TH\n"),
+        ("manifest-plain", "eventid|venueid|catid|dateid|eventname|starttime\n1|305|8|1851|"),
+    ] {
+        assert!(SINGLE.iter().any(|(it, _)| *it == name));
+        let (world, answer) = answer(name, "single").await;
+        let (outcome, uri) = answer.unwrap().remove(0);
+        assert_eq!(outcome, Outcome::Written);
+        let found = text(&world, uri.strip_prefix("s3://my-unloads/").unwrap());
+        assert!(found.starts_with(expected), "{uri}: {found}");
+    }
+    assert_eq!(SINGLE.len(), 2, "no sample is left out");
 }
 
 /// The folder and the list are the same, so that `make invoke` and the demo show all there is.

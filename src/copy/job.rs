@@ -3,15 +3,15 @@
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::join::is_as_expected;
 use super::lead::Lead;
 use super::part::{self, Origin, Piece};
 use super::range::ByteRange;
 use super::seal::Fingerprint;
+use super::source::Source;
 use crate::crc::{self, Crc};
 use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::s3::{AT_ONCE, Attributes, Object, S3, Stood};
+use crate::s3::{AT_ONCE, Attributes, S3, Stood};
 use crate::unload::options::Compression;
 use crate::uri::Uri;
 
@@ -30,27 +30,6 @@ pub struct Job {
     /// Which version of a manifest lists the sources, if one does.
     pub unload: Option<String>,
     pub deadline: Deadline,
-}
-
-/// What comes into the final object of one data object.
-#[derive(Debug)]
-pub struct Source {
-    pub object: Object,
-    /// Where its rows begin, if it has a header of its own, which is left out.
-    pub start: u64,
-    /// Of its rows, where the server keeps one of the whole.
-    pub crc: Option<Crc>,
-    /// Its rows do not end in a newline, and others follow.
-    pub newline: bool,
-    /// Nobody has looked at it yet.
-    pub unseen: bool,
-}
-
-impl From<Object> for Source {
-    /// All of an object.
-    fn from(object: Object) -> Source {
-        Source { start: 0, crc: object.crc, newline: false, unseen: false, object }
-    }
 }
 
 impl Job {
@@ -84,7 +63,7 @@ impl Job {
                 Origin::Source(source) => {
                     let source = &self.sources[source];
                     let bytes = s3.get_range(&source.object, range).await?;
-                    match source.unseen && !is_as_expected(source, range, &bytes, self.compression) {
+                    match source.unseen && !source.is_like_the_first(range, &bytes, self.compression) {
                         true => Err(Error::Unlike { uri: source.object.uri.clone() }),
                         false => Ok(bytes),
                     }

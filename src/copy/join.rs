@@ -3,17 +3,14 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::job::Source;
 use super::lead::Lead;
-use super::plan::S3 as S3_LIMITS;
+use super::plan;
 use super::range::ByteRange;
+use super::source::{START, Source};
 use crate::crc::Crc;
 use crate::error::Error;
 use crate::s3::{AT_ONCE, Object, S3, S3Error};
 use crate::unload::options::Compression;
-
-/// What is read of each other source to see how it is compressed.
-const START: u64 = 16;
 
 /// How the sources of a job begin.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ pub async fn join(
     let last = objects.iter().rposition(|object| object.size > start);
     let looks = objects.iter().enumerate().map(|(index, object)| async move {
         let is_followed = last > Some(index) && object.size > start;
-        let will_be_read = is_followed && start == 0 && object.size < S3_LIMITS.min_part;
+        let will_be_read = is_followed && start == 0 && object.size < plan::S3.min_part;
         if object.uri == lead.uri || thorough || !will_be_read {
             begins_alike(s3, object, lead, alike).await?;
             let may_lack = is_followed && alike.compression.is_none();
@@ -55,17 +52,6 @@ pub async fn join(
         }
     });
     Ok(joined.collect())
-}
-
-/// Whether a range that was read of a source which nobody has looked at says that it is compressed like
-/// the others, and ends in a newline; not either where the range is too short to tell.
-pub fn is_as_expected(source: &Source, range: ByteRange, bytes: &[u8], compression: Option<Compression>) -> bool {
-    let begins = match range.start {
-        0 => bytes.len() as u64 >= START.min(source.object.size) && Compression::of(bytes) == compression,
-        start => start >= START,
-    };
-    let ends = range.end < source.object.size || compression.is_some() || bytes.ends_with(b"\n");
-    begins && ends
 }
 
 /// Refuses a source that is compressed in another way than the first, or has another header.

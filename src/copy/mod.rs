@@ -10,8 +10,10 @@ pub mod part;
 pub mod plan;
 pub mod range;
 pub mod seal;
+pub mod source;
 
 pub use execute::{Done, execute};
-pub use job::{Job, Source};
+pub use job::Job;
 pub use join::{Alike, join};
 pub use lead::Lead;
+pub use source::Source;

@@ -11,7 +11,7 @@ use unload_header::demo as bucket;
 use unload_header::handler::Handler;
 use unload_header::receipt::{Outcome, Receipt};
 use unload_header::s3::S3;
-use unload_header::settings::Settings;
+use unload_header::settings::{Output, SettingError, Settings};
 use unload_header::unload::options::Compression;
 use unload_header::uri::Uri;
 
@@ -25,13 +25,27 @@ pub async fn run() -> Result<(), Box<dyn std::error::Error>> {
         .endpoint_url(local.endpoint())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "demo"));
-    let settings = Settings::read(|name| (name == "UNLOAD_PREFIX").then(|| "unload/".to_owned()))?;
-    let handler = Handler { settings, s3: S3::new(&config.load().await) };
+    let s3 = S3::new(&config.load().await);
+    let with = |output: &str| {
+        let settings = Settings::read(|name| match name {
+            "UNLOAD_PREFIX" => Some("unload/".to_owned()),
+            "OUTPUT" => Some(output.to_owned()),
+            _ => None,
+        })?;
+        Ok::<_, SettingError>(Handler { settings, s3: s3.clone() })
+    };
+    let (each, single) = (&with("each")?, &with("single")?);
+    let all = bucket::EVENTS.iter().map(|(name, shows, json)| (each, name, *shows, json));
+    let merged = bucket::SINGLE.iter().filter_map(|(name, shows)| {
+        let (name, _, json) = bucket::EVENTS.iter().find(|(it, ..)| it == name)?;
+        Some((single, name, *shows, json))
+    });
 
     println!("UNLOAD_PREFIX=unload/, all other settings as they are; s3://{} is in memory.", bucket::BUCKET);
     let mut written = 0;
-    for (name, shows, json) in bucket::EVENTS {
-        println!("\n── events/{name}.json ── {shows}");
+    for (handler, name, shows, json) in all.chain(merged) {
+        let output = if handler.settings.output == Output::Single { " ── OUTPUT=single" } else { "" };
+        println!("\n── events/{name}.json{output} ── {shows}");
         match handler.handle(&serde_json::from_str::<Value>(json)?, Deadline::after(LONGEST)).await {
             Ok(answer) if answer.receipts.is_empty() => println!("   answered, nothing to do"),
             Ok(answer) => {

@@ -1,0 +1,69 @@
+//! A data object as part of a final object.
+
+use super::range::ByteRange;
+use crate::crc::Crc;
+use crate::s3::Object;
+use crate::unload::options::Compression;
+
+/// What has to be seen of a source to tell how it is compressed.
+pub const START: u64 = 16;
+
+/// What comes into the final object of one data object.
+#[derive(Debug)]
+pub struct Source {
+    pub object: Object,
+    /// Where its rows begin, if it has a header of its own, which is left out.
+    pub start: u64,
+    /// Of its rows, where the server keeps one of the whole.
+    pub crc: Option<Crc>,
+    /// Its rows do not end in a newline, and others follow.
+    pub newline: bool,
+    /// Nobody has looked at it yet.
+    pub unseen: bool,
+}
+
+impl From<Object> for Source {
+    /// All of an object.
+    fn from(object: Object) -> Source {
+        Source { start: 0, crc: object.crc, newline: false, unseen: false, object }
+    }
+}
+
+impl Source {
+    /// Whether a range that was read of it, while nobody has looked at it, says that it is compressed like
+    /// the first source, and ends in a newline. A range that is too short to tell says no.
+    pub fn is_like_the_first(&self, range: ByteRange, bytes: &[u8], compression: Option<Compression>) -> bool {
+        let begins = match range.start {
+            0 => bytes.len() as u64 >= START.min(self.object.size) && Compression::of(bytes) == compression,
+            start => start >= START,
+        };
+        let ends = range.end < self.object.size || compression.is_some() || bytes.ends_with(b"\n");
+        begins && ends
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uri::Uri;
+
+    #[test]
+    fn what_a_range_tells() {
+        let source = |size| {
+            let object = Object { uri: Uri::new("b", "k"), size, etag: String::new(), crc: None };
+            Source { unseen: true, ..Source::from(object) }
+        };
+        let gzip = Compression::Gzip.member(b"1\n2\n3\n4\n5\n6\n7\n8\n9\n").unwrap();
+        let rows = b"1|a\n2|b\n3|c\n4|d\n5|e\n";
+        let is = |bytes: &[u8], size, start: u64, compression| {
+            let range = ByteRange { start, end: start + bytes.len() as u64 };
+            source(size).is_like_the_first(range, bytes, compression)
+        };
+        assert!(is(rows, 20, 0, None) && is(b"1\n", 2, 0, None) && is(&rows[..17], 20, 0, None));
+        assert!(!is(&rows[..19], 19, 0, None), "the last row does not end");
+        assert!(!is(&gzip, gzip.len() as u64, 0, None) && !is(rows, 20, 0, Some(Compression::Gzip)));
+        assert!(is(&gzip, gzip.len() as u64, 0, Some(Compression::Gzip)), "what is compressed ends as it likes");
+        assert!(!is(&rows[..15], 20, 0, None) && !is(&rows[15..], 20, 15, None), "cut within the start");
+        assert!(is(&rows[16..], 20, 16, None));
+    }
+}
