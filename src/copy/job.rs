@@ -15,6 +15,9 @@ use crate::s3::{AT_ONCE, Attributes, S3, Stood};
 use crate::unload::options::Compression;
 use crate::uri::Uri;
 
+/// What is read ahead of an upload's pieces, in bytes.
+const AHEAD: u64 = 5 << 20;
+
 /// All that it takes to write one.
 #[derive(Debug)]
 pub struct Job {
@@ -54,7 +57,7 @@ impl Job {
 
     /// The bytes of an upload: from the header, from the bytes at hand, or read now.
     pub async fn bytes(&self, s3: &S3, pieces: &[Piece]) -> Result<Bytes, Error> {
-        let read = |Piece { of, range }| async move {
+        let read = |Piece { of, range }: Piece| async move {
             let slice = range.start as usize..range.end as usize;
             match of {
                 Origin::Header => Ok(self.header.slice(slice)),
@@ -71,7 +74,15 @@ impl Job {
             }
         };
         let bytes = BytesMut::with_capacity(part::length(pieces) as usize);
-        let read = stream::iter(pieces).map(|piece| read(*piece)).buffered(AT_ONCE);
+        // Many small ones at once, and large ones in ranges one by one, so that what has been read and not
+        // put together yet is little.
+        let largest = pieces.iter().map(Piece::length).max().unwrap_or_default();
+        let at_once = AHEAD.checked_div(largest).map_or(1, |count| (count as usize).clamp(1, AT_ONCE));
+        let ranges = pieces.iter().flat_map(|Piece { of, range }| {
+            let piece = |range| Piece { of: *of, range };
+            range.split(range.length().div_ceil(AHEAD)).map(piece)
+        });
+        let read = stream::iter(ranges).map(read).buffered(at_once);
         let all = read.try_fold(bytes, async |mut bytes, piece| {
             bytes.extend_from_slice(&piece);
             Ok(bytes)

@@ -1,8 +1,8 @@
 //! A multipart upload: begun or taken up, its parts written at a pace that S3 can take, completed;
 //! or left to the next try, or aborted.
 //!
-//! S3's own list of parts is the only state. An upload that is left open gets one part more, numbered
-//! behind all others and never completed with them, that names everything which its parts depend on:
+//! S3's own list of parts is the only state. An upload that is left open gets one part more, with a number
+//! that no part has yet, and never completed with the others, that names everything which its parts depend on:
 //! the fingerprint, the plan and the expected CRC. A run takes an upload up only if it bears just the
 //! mark that this run would leave. When it was begun would not do in its place: S3 dates an object that
 //! came in parts by when its upload began (S3 user guide, "Working with object metadata"), so that a
@@ -24,8 +24,9 @@ use crate::crc::{Algorithm, Crc};
 use crate::error::Error;
 use crate::s3::{self, S3, Stood, Upload, Written};
 
-/// The number of the part that marks an upload as left to the next try; no plan has as many.
-const MARK: i32 = 10_000;
+/// The highest number that a part can have (AWS, S3 user guide, "Amazon S3 multipart upload limits"). It is
+/// that of the mark, unless a plan has as many parts: then it stands where one is missing.
+const LAST: i32 = 10_000;
 /// Parts that were in flight can end after an abort, and then it has to be repeated (AWS, S3 API
 /// reference, AbortMultipartUpload).
 const ABORTS: u32 = 3;
@@ -79,7 +80,8 @@ impl<'a> Run<'a> {
                 let upload = found.swap_remove(index);
                 tracing::info!(upload = upload.id, parts = parts.len() - 1, "an upload is taken up");
                 let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(Part::length)).collect();
-                let done = parts.into_iter().filter(|part| lengths.get(&part.number) == Some(&part.size));
+                let is_done = |part: &s3::Part| lengths.get(&part.number) == Some(&part.size) && !is_mark(part, &mark);
+                let done = parts.into_iter().filter(is_done);
                 let done = done.map(|part| (part.number, part)).collect();
                 return Ok((Run { s3, job, plan, expected, mark, upload, done }, found));
             }
@@ -164,11 +166,10 @@ impl<'a> Run<'a> {
 
     /// Leaves the upload to the next try; whether it could be.
     async fn leave(&self) -> bool {
-        if self.done.is_empty() {
-            return false;
-        }
+        let free = (1..=LAST).rev().find(|number| !self.done.contains_key(number));
+        let Some(number) = free.filter(|_| !self.done.is_empty()) else { return false };
         let algorithm = self.expected.map(|crc| crc.algorithm);
-        let marked = self.s3.upload_part(&self.upload, MARK, self.mark.clone().into(), algorithm);
+        let marked = self.s3.upload_part(&self.upload, number, self.mark.clone().into(), algorithm);
         matches!(timeout_at(self.job.deadline.end(), marked).await, Ok(Ok(_)))
     }
 
@@ -202,7 +203,7 @@ fn is_mark(part: &s3::Part, mark: &str) -> bool {
         Some(crc) => crc == Crc::of(crc.algorithm, mark.as_bytes()),
         None => part.etag.trim_matches('"') == hex(&md5::Md5::digest(mark)),
     };
-    part.number == MARK && part.size == mark.len() as u64 && says_so()
+    part.size == mark.len() as u64 && says_so()
 }
 
 /// Aborts an upload until no part of it is left.

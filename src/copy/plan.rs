@@ -1,13 +1,10 @@
 //! Which parts a final object is put together from.
 //!
-//! The object is a line of bytes: the header, then the sources. A part of a multipart upload is either
-//! a copy of a range within one source, which S3 moves itself, or an upload, whose bytes pass through
-//! the function. [`plan`] chooses, in this order: the fewest bytes uploaded; then the least time at the
-//! measured speed of a copied part, give or take a tenth; then the fewest parts.
-//!
-//! A header takes a part of its own, and one number is kept for the mark of an upload that is left to the
-//! next try, so that a source may have 9,998 times 5 GiB: 48.82 TiB. In the last 10 GiB below S3's own
-//! limit, the parts would be enough only if gigabytes went through the function.
+//! The object is a line of bytes: the header, then the sources' rows, and a newline where one is missing
+//! between them. A part of a multipart upload is either a copy of a range within one source, which S3
+//! moves itself, or an upload, whose bytes pass through the function. [`plan`] chooses, in this order: the
+//! fewest bytes uploaded; then the least time at the measured speed of a copied part, give or take a
+//! tenth; then the fewest parts.
 //!
 //! # Fewest bytes
 //!
@@ -22,7 +19,19 @@
 //! far, the cheapest ways there that are not worse in both bytes uploaded and bytes of its head lent.
 //! A source of 5 MiB or more that is *not* copied, with at least 5 MiB to be uploaded on either side of
 //! it, could be copied as it is, and cheaper; so at most one such source is passed over behind a copy and
-//! one before the next, and each source need look back at three others only.
+//! one before the next, and each source need look back at three others only. That makes it linear in the
+//! number of sources.
+//!
+//! # When the parts are too few
+//!
+//! S3 allows 10,000. One source may so have 9,999 times 5 GiB, 48.82 TiB, behind its header; in the last
+//! 5 GiB below S3's own limit, the parts would be enough only if gigabytes went through the function.
+//!
+//! Ten thousand sources that could all be copied need a part each, and one more for the header. Then some
+//! are not copied but gathered with their neighbours, two or more to an upload of up to 30 MiB: the fewest
+//! of those for which the fewest bytes more are uploaded for each part saved. This is no longer the least
+//! of all plans, which would have to weigh all that are gathered together; it is the least among those
+//! that copy just the others.
 
 use std::fmt;
 use std::time::Duration;
@@ -41,6 +50,10 @@ pub struct Limits {
     pub max_part: u64,
     pub max_parts: u64,
     pub max_object: u64,
+    /// What an upload has at most, so that few bytes are held at a time: twice `min_part` or more.
+    pub upload: u64,
+    /// The same where the parts are too few.
+    pub large_upload: u64,
     /// Parts that are copied at the same time.
     pub in_flight: u64,
     /// A copied part takes this long, in milliseconds, and one more for each `bytes_per_ms`.
@@ -48,13 +61,14 @@ pub struct Limits {
     pub bytes_per_ms: u64,
 }
 
-/// AWS, S3 user guide, "Amazon S3 multipart upload limits": 5 MiB to 5 GiB, 10,000 parts, 48.8 TiB.
-/// One of the parts is kept for the mark. Speed: `awslabs/aws-c-s3#288`, 2.5 s and 73 to 92 MiB/s for each part.
+/// AWS, S3 user guide, "Amazon S3 multipart upload limits": 5 MiB to 5 GiB, 10,000 parts, 48.8 TiB. Speed: `awslabs/aws-c-s3#288`, 2.5 s and 73 to 92 MiB/s for each part.
 pub const S3: Limits = Limits {
     min_part: 5 * MIB,
     max_part: 5 << 30,
-    max_parts: 9_999,
+    max_parts: 10_000,
     max_object: 10_000 * (5 << 30),
+    upload: 10 * MIB,
+    large_upload: 30 * MIB,
     in_flight: 64,
     fixed_ms: 2_500,
     bytes_per_ms: 80 * MIB / 1_000,
@@ -103,8 +117,14 @@ pub fn plan(line: Vec<Piece>, limits: &Limits) -> Result<Plan, PlanError> {
         return Err(PlanError::TooLarge { length, allowed: limits.max_object });
     }
     let candidates = candidates(&line, limits.min_part);
-    let with = |candidates: &[usize]| parts(&line, &copied(&line, candidates, limits.min_part), limits);
-    let parts = with(&candidates).or_else(|error| without_the_smallest(&line, candidates, with).ok_or(error))?;
+    let with = |candidates: &[usize], largest| {
+        let copied = copied(&line, candidates, limits.min_part);
+        cut_copies(parts(&line, &copied, limits.min_part, largest), limits)
+    };
+    let parts = with(&candidates, limits.upload).or_else(|error| {
+        let prices = prices(&line, &candidates, limits);
+        without_the_cheapest(prices, |candidates| with(candidates, limits.large_upload)).ok_or(error)
+    })?;
     Ok(Plan { parts, length })
 }
 
@@ -123,24 +143,22 @@ fn candidates(line: &[Piece], min_part: u64) -> Vec<usize> {
     (0..line.len()).filter(source).filter(|index| line[*index].length() >= min_part || is_last(*index)).collect()
 }
 
-/// Where copies alone take too many parts: the parts without the fewest of the smallest candidates, which
-/// are then gathered with their neighbours.
-fn without_the_smallest(
-    line: &[Piece],
-    mut candidates: Vec<usize>,
+/// Where the parts are too few: those without the fewest of the cheapest candidates, which are then
+/// gathered with their neighbours.
+fn without_the_cheapest(
+    mut prices: Vec<(u64, usize)>,
     with: impl Fn(&[usize]) -> Result<Vec<Part>, PlanError>,
 ) -> Option<Vec<Part>> {
-    candidates.sort_by_key(|index| (line[*index].length(), *index));
+    prices.sort_unstable();
     let without = |count: usize| {
-        let mut rest = candidates[count..].to_vec();
+        let mut rest: Vec<usize> = prices[count..].iter().map(|(_, index)| *index).collect();
         rest.sort_unstable();
         with(&rest).ok()
     };
     // The parts are too many without `few` of them, and enough without `many`.
-    let (mut few, mut many) = (0, 1.min(candidates.len()));
-    let mut parts = without(many);
-    while parts.is_none() && many < candidates.len() {
-        (few, many) = (many, (2 * many).min(candidates.len()));
+    let (mut few, mut many, mut parts) = (0, 0, without(0));
+    while parts.is_none() && many < prices.len() {
+        (few, many) = (many, (2 * many + 1).min(prices.len()));
         parts = without(many);
     }
     while parts.is_some() && many - few > 1 {
@@ -151,6 +169,24 @@ fn without_the_smallest(
         }
     }
     parts
+}
+
+/// How many bytes more are uploaded, for each part that it saves, if a candidate is not copied while its
+/// neighbours are; and its index. One that saves no part by itself may do so together with its neighbour.
+fn prices(line: &[Piece], candidates: &[usize], limits: &Limits) -> Vec<(u64, usize)> {
+    let before = |place: usize| place.checked_sub(1).map_or(0, |place| candidates[place] + 1);
+    let after = |place: usize| candidates.get(place + 1).copied().unwrap_or(line.len());
+    let padded = |bytes: u64| if bytes == 0 { 0 } else { bytes.max(limits.min_part) };
+    let price = |(place, &index): (usize, &usize)| {
+        let (left, right) = (length(&line[before(place)..index]), length(&line[index + 1..after(place)]));
+        let now = padded(left) + padded(right);
+        let then = padded(left + line[index].length() + right);
+        let parts = |bytes: u64| bytes.div_ceil(limits.large_upload);
+        let saved = (parts(padded(left)) + 1 + parts(padded(right))).saturating_sub(parts(then));
+        let more = then.saturating_sub(now);
+        (if saved > 0 { more / saved } else { 2 * more }, index)
+    };
+    candidates.iter().enumerate().map(price).collect()
 }
 
 /// One way to come to a source whose middle is copied, with all before it settled.
@@ -231,8 +267,8 @@ fn copied(line: &[Piece], candidates: &[usize], min_part: u64) -> Vec<(usize, By
     copied
 }
 
-/// The parts of a line of which these ranges are copied, and all else is uploaded.
-fn parts(line: &[Piece], copied: &[(usize, ByteRange)], limits: &Limits) -> Result<Vec<Part>, PlanError> {
+/// The parts of a line of which these ranges are copied, not yet cut, and all else is uploaded.
+fn parts(line: &[Piece], copied: &[(usize, ByteRange)], min_part: u64, largest: u64) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut upload: Vec<Piece> = Vec::new();
     let mut copied = copied.iter().peekable();
@@ -240,34 +276,32 @@ fn parts(line: &[Piece], copied: &[(usize, ByteRange)], limits: &Limits) -> Resu
         match (of, copied.next_if(|(at, _)| *at == index)) {
             (Origin::Source(source), Some((_, copy))) => {
                 upload.extend(Piece::new(*of, range.start, copy.start));
-                parts.extend(uploads(std::mem::take(&mut upload), limits.min_part));
+                parts.extend(uploads(std::mem::take(&mut upload), min_part, largest));
                 parts.push(Part::Copy { source: *source, range: *copy });
                 upload.extend(Piece::new(*of, copy.end, range.end));
             }
             _ => upload.push(Piece { of: *of, range: *range }),
         }
     }
-    let mut last = uploads(upload, limits.min_part);
-    parts.append(&mut last);
-    cut_copies(parts, limits)
+    parts.extend(uploads(upload, min_part, largest));
+    parts
 }
 
-/// Uploads of 5 to 10 MiB, so that few bytes are held at a time. They end where a piece does, if they
-/// can, since each range of a piece is a request.
-fn uploads(pieces: Vec<Piece>, min_part: u64) -> Vec<Part> {
-    let most = 2 * min_part;
+/// Uploads of `min_part` to `largest`, which is twice as much or more. They end where a piece does, if they can,
+/// since each range of a piece is a request.
+fn uploads(pieces: Vec<Piece>, min_part: u64, largest: u64) -> Vec<Part> {
     let (mut uploads, mut current, mut size): (Vec<Vec<Piece>>, Vec<Piece>, u64) = (Vec::new(), Vec::new(), 0);
     for piece in pieces {
-        if size >= min_part && size + piece.length() > most {
+        if size >= min_part && size + piece.length() > largest {
             uploads.push(std::mem::take(&mut current));
             size = 0;
         }
         current.push(piece);
         size += piece.length();
-        while size > most {
-            let (full, rest) = split_at(std::mem::take(&mut current), most);
+        while size > largest {
+            let (full, rest) = split_at(std::mem::take(&mut current), largest);
             uploads.push(full);
-            (current, size) = (rest, size - most);
+            (current, size) = (rest, size - largest);
         }
     }
     // What is left over at the end may be less than a part.
@@ -276,7 +310,7 @@ fn uploads(pieces: Vec<Piece>, min_part: u64) -> Vec<Part> {
     {
         both.append(&mut current);
         let length = length(&both);
-        let at = if length > most { length / 2 } else { length };
+        let at = if length > largest { length / 2 } else { length };
         let (left, right) = split_at(both, at);
         uploads.push(left);
         current = right;
@@ -311,7 +345,12 @@ fn part_size(copies: &[u64], uploads: u64, limits: &Limits) -> Result<u64, PlanE
     let sizes = std::iter::successors(Some(limits.min_part), |size| {
         (*size < limits.max_part).then(|| (size + size / 16 + 1).min(limits.max_part))
     });
-    let timed = sizes.map(|size| {
+    let longest = copies.iter().copied().max().unwrap_or_default();
+    let mut sizes: Vec<u64> = sizes.collect();
+    // A size above all copies is as good as the next one.
+    sizes.dedup_by(|_, size| *size >= longest);
+    let fewest = uploads + copies.iter().map(|length| count(*length, limits.max_part, limits)).sum::<u64>();
+    let timed = sizes.into_iter().rev().map(|size| {
         let (mut longest, mut sum, mut parts) = (0, 0, uploads);
         for length in copies {
             let count = count(*length, size, limits);
@@ -323,15 +362,12 @@ fn part_size(copies: &[u64], uploads: u64, limits: &Limits) -> Result<u64, PlanE
         // out among those in flight.
         (size, parts, longest.max(sum / limits.in_flight))
     });
-    let timed: Vec<(u64, u64, u64)> = timed.collect();
-    let allowed = || timed.iter().filter(|(_, parts, _)| *parts <= limits.max_parts);
-    let least = allowed().map(|(.., ms)| *ms).min();
-    match allowed().rev().find(|(.., ms)| Some(*ms) <= least.map(|least| least + least / 10)) {
+    let allowed = timed.take_while(|(_, parts, _)| fewest <= limits.max_parts && *parts <= limits.max_parts);
+    let allowed: Vec<(u64, u64, u64)> = allowed.collect();
+    let least = allowed.iter().map(|(.., ms)| *ms).min();
+    match allowed.iter().find(|(.., ms)| Some(*ms) <= least.map(|least| least + least / 10)) {
         Some((size, ..)) => Ok(*size),
-        None => {
-            let parts = timed.last().map_or(uploads, |(_, parts, _)| *parts);
-            Err(PlanError::TooManyParts { parts, allowed: limits.max_parts })
-        }
+        None => Err(PlanError::TooManyParts { parts: fewest, allowed: limits.max_parts }),
     }
 }
 
