@@ -54,11 +54,15 @@ async fn main() {
 }
 
 fn plans() {
-    println!("== 10,000 slices planned (limit 50 ms)");
+    println!("== 10,000 slices and more planned (limit 50 ms)");
     for (what, sizes) in [
         ("1 MiB", vec![M; 10_000]),
         ("5 MiB", vec![5 * M; 10_000]),
         ("1 GiB, 2 in 100 of 1 MiB", (0..10_000).map(|slice| if slice % 50 == 0 { M } else { 1_024 * M }).collect()),
+        (
+            "0 to 100 MiB, 100 more than there are parts",
+            (0..10_100).map(|slice| slice * 7_919 % 10_007 * 10_478).collect(),
+        ),
         ("0 to 100 MiB", (0..10_000).map(|slice| slice * 7_919 % 10_007 * 10_478).collect()),
     ] {
         let header = Piece::new(Origin::Header, 0, 100).into_iter();

@@ -11,7 +11,8 @@ fn read(path: &str) -> String {
 /// The tests of a file, as `file::test`.
 fn tests(file: &str) -> impl Iterator<Item = String> {
     let text = read(&format!("tests/{file}.rs"));
-    let lines: Vec<String> = text.lines().map(|line| line.trim_start_matches("async ").to_owned()).collect();
+    let lines: Vec<String> =
+        text.lines().map(|line| line.trim_start().trim_start_matches("async ").to_owned()).collect();
     let after = lines.windows(2).filter(|pair| pair[0].starts_with("#[test]") || pair[0].starts_with("#[tokio::test"));
     let names = after.filter_map(|pair| Some(pair[1].strip_prefix("fn ")?.split_once('(')?.0.to_owned()));
     names.map(|name| format!("{file}::{name}")).collect::<Vec<_>>().into_iter()

@@ -127,7 +127,10 @@ proptest! {
 
     #[test]
     fn obeys_s3_for_many_sources(header in 0..200_000_u64, sources in prop::collection::vec(0..40 * MIB, 0..200)) {
-        check(&line(header, &sources), &S3);
+        let line = line(header, &sources);
+        check(&line, &S3);
+        let uploads = plan(line, &S3).unwrap().parts.into_iter().filter(|part| matches!(part, Part::Upload(_)));
+        prop_assert!(uploads.map(|part| part.length()).max() <= Some(S3.upload), "parts are not scarce");
     }
 }
 

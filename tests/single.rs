@@ -274,6 +274,14 @@ async fn the_headers_of_slices_are_cut_off() {
     assert_eq!(merged(&world, &[options], "unload/q_.headers").await.columns_from, ColumnsFrom::Sidecar);
     assert_eq!(world.text("final/q.csv").await, "number,letter\n1,x\n2,y\n");
 
+    // Whether they have one is part of what the object is made of.
+    world.put("unload/q_.headers", r#"{"columns": ["number", "letter"], "options": "CSV"}"#).await;
+    merged(&world, &[], "unload/q_manifest").await;
+    assert!(world.text("final/q.csv").await.starts_with("number,letter\nid,\"a\nb\"\n1,x\n"));
+    world.put("unload/q_.headers", r#"{"columns": ["number", "letter"], "options": "CSV HEADER"}"#).await;
+    merged(&world, &[], "unload/q_manifest").await;
+    assert_eq!(world.text("final/q.csv").await, "number,letter\n1,x\n2,y\n");
+
     let large: Vec<Vec<u8>> = (0..3).map(|_| [b"id,a,b\n".to_vec(), rows(7 * MIB)].concat()).collect();
     unload(&world, "unload/l_", &large, &[], None).await;
     merged(&world, &[options], "unload/l_manifest").await;
@@ -314,6 +322,16 @@ async fn a_filename_is_what_a_browser_saves_it_as() {
     assert_eq!(object.content_disposition(), Some(disposition));
     assert_eq!(object.content_type(), Some("text/csv; charset=utf-8"));
     assert_eq!(world.text("final/q.csv").await, "\u{feff}id\n1\n2\n");
+}
+
+#[tokio::test]
+async fn a_slice_that_its_client_has_encrypted_is_refused() {
+    let world = World::new().await;
+    unload(&world, "unload/q_", &[b"1\n".to_vec(), b"2\n".to_vec()], &["id"], None).await;
+    world.put_with("unload/q_0001_part_00", "2\n", |put| put.metadata("x-amz-key", "k")).await;
+    let error = world.run(&[SINGLE], &["unload/q_manifest"]).await.unwrap_err();
+    assert_eq!(error.kind(), "ClientSideEncrypted");
+    assert!(error.to_string().contains("q_0001_part_00"), "{error}");
 }
 
 #[tokio::test]

@@ -280,6 +280,21 @@ async fn all_sources_are_deleted_once_their_object_is_proved() {
     }
 }
 
+/// The same manifest again makes the same object, but only its own version may answer for sources that
+/// are gone.
+#[tokio::test(start_paused = true)]
+async fn sources_are_deleted_only_under_the_seal_of_their_manifest() {
+    let slices = slices(&[10, 20]);
+    let world = world(&slices).await;
+    merge(&world).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    world.local().put("bucket", MANIFEST, lists(&slices));
+    assert_eq!(merge(&world).await.outcome, Outcome::Unchanged);
+    assert_eq!(world.receipt(&DELETE, MANIFEST).await.outcome, Outcome::Written);
+    assert_eq!(world.receipt(&DELETE, MANIFEST).await.outcome, Outcome::Unchanged);
+    right(&world, &whole(HEADER, &slices));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_source_that_has_changed_is_not_deleted() {
     let before = slices(&[10, 20]);
