@@ -8,16 +8,18 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use crate::copy::seal::{Fingerprint, Seal};
-use crate::copy::{Alike, Job, Lead, execute, join};
+use crate::copy::{Alike, Done, Job, Lead, execute, join};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::header::{Line, attributes};
-use crate::receipt::{Outcome, Proof, Receipt, Written};
+use crate::receipt::{Outcome, Proof, Receipt};
 use crate::run::{Gathered, Run, Stop};
-use crate::s3::{AT_ONCE, Object, S3, Stood};
-use crate::settings::Settings;
+use crate::s3::{AT_ONCE, Attributes, Object, S3, Stood};
+use crate::settings::{SettingError, Settings};
 use crate::task::{Scope, needs_no_header};
+use crate::unload::Options;
 use crate::unload::options::Compression;
+use crate::uri::Uri;
 use crate::{each, single};
 
 /// How often a run begins anew before it fails; each time somebody else has got further.
@@ -55,67 +57,89 @@ async fn tries(run: &Run<'_>) -> Result<Receipt, Error> {
     Err(Error::Overtaken { uri: run.scope.uri().clone(), tries: TRIES, last })
 }
 
+/// What is wanted: a header in front of sources, and what comes along with them.
+struct Wanted {
+    gathered: Gathered,
+    options: Options,
+    line: Line,
+    attributes: Attributes,
+    fingerprint: Fingerprint,
+    /// If it had to be read for the header.
+    lead: Option<Lead>,
+}
+
 impl Run<'_> {
     async fn attempt(&self, compression: Option<Compression>, thorough: bool) -> Result<Receipt, Stop> {
-        let Run { settings, s3, scope, deadline } = self;
-        let (uri, unload_prefix) = (scope.uri(), scope.unload_prefix());
-        let target = settings.final_uri(uri, &unload_prefix, compression)?;
-        let stood = s3.head(&target).await?;
+        let target = self.target(compression)?;
+        let stood = self.s3.head(&target).await?;
         let seal = stood.as_ref().and_then(Seal::on);
-        let gathered = match scope {
+        let gathered = match self.scope {
             Scope::Object(uri) => each::gather(self, uri, &target, seal.is_some()).await?,
             Scope::Folder { unload, folder } => single::gather(self, unload, folder, &target, seal.as_ref()).await?,
         };
-        let Gathered { first, objects, columns, unload } = gathered;
-        let options = match &columns {
+        let wanted = self.wanted(gathered).await?;
+        let sources = wanted.gathered.objects.iter().map(|object| object.uri.to_string()).collect();
+        if let (Some(seal), Some(stood)) = (seal.filter(|seal| self.is_of(seal, &wanted)), &stood)
+            && let Some(proof) = seal.proof(&stood.object)
+        {
+            let written = wanted.line.written(stood.object.size, &stood.object.etag, 0, proof);
+            let receipt = Receipt::standing(&target, sources, Outcome::Unchanged, Some(written));
+            return Ok(self.dispose(wanted.gathered.objects.iter(), receipt).await?);
+        }
+        let stood = stood.map_or(Stood::Nothing, |head| Stood::Object(head.object.etag));
+        let (line, mut job) = self.job(wanted, target, stood, thorough).await?;
+        let Done { plan, etag, proof } = execute(self.s3, &mut job).await?;
+        let written = line.written(plan.length, &etag, plan.parts.len(), proof);
+        let receipt = Receipt::standing(&job.target, sources, Outcome::Written, Some(written));
+        Ok(self.dispose(job.sources.iter().map(|source| &source.object), receipt).await?)
+    }
+
+    fn target(&self, compression: Option<Compression>) -> Result<Uri, SettingError> {
+        self.settings.final_uri(self.scope.uri(), &self.scope.unload_prefix(), compression)
+    }
+
+    async fn wanted(&self, gathered: Gathered) -> Result<Wanted, Stop> {
+        let Run { settings, s3, scope, .. } = self;
+        let Gathered { first, objects, columns, .. } = &gathered;
+        let options = match columns {
             Some(found) => found.options(settings)?,
             None => settings.options.clone(),
         };
         if let Some(reason) = needs_no_header(&options, settings.output) {
-            return Ok(Receipt::idle(uri, Outcome::Skipped, reason));
+            return Err(Stop::Settled(Receipt::idle(scope.uri(), Outcome::Skipped, reason)));
         }
-        // The sources' own headers are left out of an object that has one for all of them.
-        let own = options.header.then_some(&options.dialect);
         let mut lead = None;
-        let line = match &columns {
-            Some(found) => Line::given(settings, uri, found, &options.dialect)?,
-            None => Line::own(settings, &first, lead.insert(Lead::read(s3, &objects).await?), &options.dialect)?,
+        let line = match columns {
+            Some(found) => Line::given(settings, scope.uri(), found, &options.dialect)?,
+            None => Line::own(settings, first, lead.insert(Lead::read(s3, objects).await?), &options.dialect)?,
         };
-        let mut attributes = attributes::of_final(
-            settings,
-            &first,
-            columns.as_ref().and_then(|found| found.columns.filename.as_deref()),
-            &options.dialect,
-        );
-        let fingerprint = Fingerprint::of(&objects, &line.text, own.is_some(), &attributes);
-        let sources = objects.iter().map(|object| object.uri.to_string()).collect();
-        let written = |size, etag: &str, proof| Written {
-            columns_from: line.from,
-            columns: line.columns,
-            bytes: size,
-            bytes_through: 0,
-            parts: 0,
-            proof,
-            etag: etag.trim_matches('"').to_owned(),
-        };
-        let same = |seal: &Seal| seal.fingerprint == fingerprint && (seal.unload == unload || !settings.delete_source);
-        if let (Some(seal), Some(stood)) = (seal.filter(same), &stood)
-            && let Some(proof) = seal.proof(&stood.object)
-        {
-            let written = written(stood.object.size, &stood.object.etag, proof);
-            let receipt = Receipt::standing(&target, sources, Outcome::Unchanged, Some(written));
-            return Ok(self.dispose(objects.iter(), receipt).await?);
-        }
+        let filename = columns.as_ref().and_then(|found| found.columns.filename.as_deref());
+        let attributes = attributes::of_final(settings, first, filename, &options.dialect);
+        let fingerprint = Fingerprint::of(objects, &line.text, options.header, &attributes);
+        Ok(Wanted { gathered, options, line, attributes, fingerprint, lead })
+    }
 
+    /// Whether a seal is that of what is wanted. Where sources are to be deleted it must name the very
+    /// manifest that lists them, so that it can answer for them when they are gone.
+    fn is_of(&self, seal: &Seal, wanted: &Wanted) -> bool {
+        seal.fingerprint == wanted.fingerprint
+            && (seal.unload == wanted.gathered.unload || !self.settings.delete_source)
+    }
+
+    async fn job(&self, wanted: Wanted, target: Uri, stood: Stood, thorough: bool) -> Result<(Line, Job), Stop> {
+        let Run { s3, scope, deadline, .. } = self;
+        let Wanted { gathered, options, line, mut attributes, fingerprint, lead } = wanted;
+        let Gathered { first, objects, unload, .. } = gathered;
         let lead = match lead {
             Some(lead) => lead,
             None => Lead::read(s3, &objects).await?,
         };
         if lead.bytes.starts_with(b"PAR1") {
-            return Ok(Receipt::idle(uri, Outcome::Skipped, "it is Parquet, which names its columns itself"));
+            let reason = "it is Parquet, which names its columns itself";
+            return Err(Stop::Settled(Receipt::idle(scope.uri(), Outcome::Skipped, reason)));
         }
         let compression = if lead.bytes.is_empty() { options.compression } else { Compression::of(&lead.bytes) };
-        if settings.final_uri(uri, &unload_prefix, compression)? != target {
+        if self.target(compression)? != target {
             return Err(Stop::Compressed(compression));
         }
         if compression.is_some() {
@@ -125,27 +149,13 @@ impl Run<'_> {
             attributes.tagging = Some(s3.tagging(&first.object.uri).await?);
         }
         let header = line.compressed(&target, compression)?;
-        let stood = stood.map_or(Stood::Nothing, |head| Stood::Object(head.object.etag));
-        let own_header = own.map(|dialect| lead.own_header(dialect)).transpose()?.flatten();
-        let alike = Alike { compression, header: own_header.map_or(b"", |(header, _)| header) };
-        let joined = join(s3, objects, &lead, &alike, thorough).await?;
+        // The sources' own headers are left out of an object that has one for all of them.
+        let own = if options.header { lead.own_header(&options.dialect)? } else { None };
+        let alike = Alike { compression, header: own.map_or(b"", |(header, _)| header) };
+        let sources = join(s3, objects, &lead, &alike, thorough).await?;
         let deadline = *deadline;
-        let mut job = Job {
-            header,
-            sources: joined,
-            lead,
-            compression,
-            target,
-            stood,
-            attributes,
-            fingerprint,
-            unload,
-            deadline,
-        };
-        let done = execute(s3, &mut job).await?;
-        let written = Written { parts: done.plan.parts.len(), ..written(done.plan.length, &done.etag, done.proof) };
-        let receipt = Receipt::standing(&job.target, sources, Outcome::Written, Some(written));
-        Ok(self.dispose(job.sources.iter().map(|source| &source.object), receipt).await?)
+        let job = Job { header, sources, lead, compression, target, stood, attributes, fingerprint, unload, deadline };
+        Ok((line, job))
     }
 
     /// Deletes the sources of a final object that is proved, if that is wanted. That an earlier run wrote

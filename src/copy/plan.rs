@@ -184,7 +184,7 @@ fn prices(line: &[Piece], candidates: &[usize], limits: &Limits) -> Vec<(u64, us
         let parts = |bytes: u64| bytes.div_ceil(limits.large_upload);
         let saved = (parts(padded(left)) + 1 + parts(padded(right))).saturating_sub(parts(then));
         let more = then.saturating_sub(now);
-        (if saved > 0 { more / saved } else { 2 * more }, index)
+        (more.checked_div(saved).unwrap_or(2 * more), index)
     };
     candidates.iter().enumerate().map(price).collect()
 }

@@ -6,7 +6,7 @@ use super::encode::{BOM, encode};
 use super::lookup::Found;
 use crate::copy::{Lead, plan};
 use crate::error::Error;
-use crate::receipt::ColumnsFrom;
+use crate::receipt::{ColumnsFrom, Proof, Written};
 use crate::s3::Head;
 use crate::settings::Settings;
 use crate::unload::Dialect;
@@ -48,6 +48,12 @@ impl Line {
         let mut text = record.to_vec();
         text.extend((!text.ends_with(b"\n")).then_some(b'\n'));
         Ok(Line { text: begun(text, settings.bom), from: ColumnsFrom::Source, columns: fields })
+    }
+
+    /// What a receipt says of an object with this header.
+    pub fn written(&self, bytes: u64, etag: &str, parts: usize, proof: Proof) -> Written {
+        let etag = etag.trim_matches('"').to_owned();
+        Written { columns_from: self.from, columns: self.columns, bytes, bytes_through: 0, parts, proof, etag }
     }
 
     /// As it stands in the file.
