@@ -149,6 +149,24 @@ async fn the_largest_object_is_done_in_a_few_hours() {
     assert_eq!(number, 13);
 }
 
+/// A plan of 10,000 parts, of which only the first copy hangs: the mark takes its number.
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_parts_are_left_to_the_next_try_as_well() {
+    let size = (S3.max_parts - 1) * S3.max_part;
+    let (world, mut first) = (world(size, 1).await, true);
+    world.local().judge(move |request| {
+        copying(request)?;
+        std::mem::take(&mut first).then(|| Fault::Late(Duration::from_secs(86_400)))
+    });
+    let error = attempt(&world, 3 * LONGEST).await.unwrap_err();
+    assert!(error.to_string().contains("S3 has 9999 of the 10000 parts"), "{error}");
+    copies(&world);
+    world.local().judge(|_| None);
+    assert_eq!(done(attempt(&world, LONGEST).await), 10_000);
+    assert_eq!(copies(&world).0, 1);
+    right(&world, "idx|venue|name\n", &source(size));
+}
+
 /// What the three tries of a direct event are enough for.
 #[tokio::test(start_paused = true)]
 async fn twelve_tebibytes_take_three_tries() {

@@ -274,6 +274,9 @@ async fn the_headers_of_slices_are_cut_off() {
     assert_eq!(merged(&world, &[options], "unload/q_.headers").await.columns_from, ColumnsFrom::Sidecar);
     assert_eq!(world.text("final/q.csv").await, "number,letter\n1,x\n2,y\n");
 
+    unload(&world, "unload/e_", &[b"id,name".to_vec(), Vec::new()], &[], None).await;
+    merged(&world, &[options], "unload/e_manifest").await;
+    assert_eq!(world.text("final/e.csv").await, "id,name\n", "no rows, and no newline");
     // Whether they have one is part of what the object is made of.
     world.put("unload/q_.headers", r#"{"columns": ["number", "letter"], "options": "CSV"}"#).await;
     merged(&world, &[], "unload/q_manifest").await;
