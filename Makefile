@@ -17,8 +17,8 @@ test: ## unit, property and behaviour tests; needs Rust only
 	cargo test --workspace --all-features
 
 test-servers: ## the behaviour tests on SeaweedFS and ministack; needs Python as well
-	scripts/with-server.sh seaweedfs cargo test --all-features --test behaviour --test copies --test single --test bootstrap
-	scripts/with-server.sh ministack cargo test --all-features --test behaviour --test copies --test single --test bootstrap
+	scripts/with-server.sh seaweedfs cargo test --all-features --test behaviour --test copies --test single --test check --test bootstrap
+	scripts/with-server.sh ministack cargo test --all-features --test behaviour --test copies --test single --test check --test bootstrap
 
 check: ## formatting, lints, documentation, dependencies, the template
 	cargo fmt --all --check

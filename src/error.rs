@@ -48,14 +48,11 @@ pub enum Error {
         compressed(*found), compressed(*expected)
     )]
     MixedCompression { uri: Uri, found: Option<Compression>, first: Uri, expected: Option<Compression> },
-    #[error(
-        "{uri} brings its own header (HEADER is in the options) within {compression}, where it can't be cut off; \
-         unload without HEADER"
-    )]
+    #[error("{uri} brings its own header within {compression}, where it can't be cut off; unload without HEADER")]
     HeaderInside { uri: Uri, compression: Compression },
     #[error(
-        "{uri} does not begin with the header that {first} begins with, though HEADER is in the options; they are not \
-         of one unload, or one of them has no header"
+        "{uri} does not begin with the header that {first} begins with; they are not of one unload, or one of them has \
+         no header"
     )]
     HeadersDiffer { uri: Uri, first: Uri },
     #[error(
@@ -64,6 +61,18 @@ pub enum Error {
     HeaderUnended { uri: Uri, limit: u64 },
     #[error("{uri} does not end in a newline, or is not compressed like those before it")]
     Unlike { uri: Uri },
+    #[error(
+        "{place} names {}, so that the first record of {uri} should have {}, but it has {found}; mend the names or the options, or set CHECK_COLUMNS=off",
+        counted(*columns, "column"), counted(*expected, if *by_width { "character" } else { "field" })
+    )]
+    ColumnsDiffer { uri: Uri, place: String, columns: usize, expected: usize, found: usize, by_width: bool },
+    #[error(
+        "the first record of {uri} does not end within its first {limit} bytes, so that its fields can't be counted; \
+         mend the options, or set CHECK_COLUMNS=off"
+    )]
+    RecordUnended { uri: Uri, limit: u64 },
+    #[error("{uri} should be {said} by the options, but is {} by its content; mend the options", compressed(*found))]
+    CompressionDiffers { uri: Uri, said: Compression, found: Option<Compression> },
     #[error("no header for {uri} from {place}: {source}")]
     Encode { uri: Uri, place: String, source: EncodeError },
     #[error("the header for {uri} has {size} bytes; at most {limit} are allowed")]
@@ -123,6 +132,9 @@ impl Error {
             Error::HeadersDiffer { .. } => "HeadersDiffer",
             Error::Unlike { .. } => "SlicesUnlike",
             Error::HeaderUnended { .. } => "HeaderTooLong",
+            Error::ColumnsDiffer { .. } => "ColumnsDiffer",
+            Error::RecordUnended { .. } => "RecordUnended",
+            Error::CompressionDiffers { .. } => "CompressionDiffers",
             Error::Encode { .. } => "HeaderUnwritable",
             Error::LongHeader { .. } => "HeaderTooLong",
             Error::Compress { .. } => "HeaderUncompressible",
@@ -175,6 +187,10 @@ fn lacking(missing: &[Uri], changed: &[Changed]) -> String {
     let changed = (!changed.is_empty())
         .then(|| format!("{} have another size than it says: {}", changed.len(), listed(changed, ", ")));
     [missing, changed].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn compressed(compression: Option<Compression>) -> String {

@@ -4,6 +4,7 @@
 //! if that has changed. So whatever a run writes was made from what was there after it began, and a
 //! run that began earlier can't write over it. Whenever something has changed under a run, it begins anew.
 
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
@@ -11,14 +12,15 @@ use crate::copy::seal::{Fingerprint, Seal};
 use crate::copy::{Alike, Done, Job, Lead, execute, join};
 use crate::deadline::Deadline;
 use crate::error::Error;
+use crate::header::first::First;
 use crate::header::{Line, attributes};
 use crate::receipt::{Outcome, Proof, Receipt};
 use crate::run::{Gathered, Run, Stop};
 use crate::s3::{AT_ONCE, Attributes, Object, S3, Stood};
 use crate::settings::{SettingError, Settings};
 use crate::task::{Scope, needs_no_header};
-use crate::unload::Options;
 use crate::unload::options::Compression;
+use crate::unload::{Dialect, Options};
 use crate::uri::Uri;
 use crate::{each, single};
 
@@ -111,7 +113,7 @@ impl Run<'_> {
         let mut lead = None;
         let line = match columns {
             Some(found) => Line::given(settings, scope.uri(), found, &options.dialect)?,
-            None => Line::own(settings, first, lead.insert(Lead::read(s3, objects).await?), &options.dialect)?,
+            None => Line::own(settings, first, lead.insert(Lead::read(s3, objects, 0).await?), &options.dialect)?,
         };
         let filename = columns.as_ref().and_then(|found| found.columns.filename.as_deref());
         let attributes = attributes::of_final(settings, first, filename, &options.dialect);
@@ -129,10 +131,10 @@ impl Run<'_> {
     async fn job(&self, wanted: Wanted, target: Uri, stood: Stood, thorough: bool) -> Result<(Line, Job), Stop> {
         let Run { s3, scope, deadline, .. } = self;
         let Wanted { gathered, options, line, mut attributes, fingerprint, lead } = wanted;
-        let Gathered { first, objects, unload, .. } = gathered;
+        let Gathered { first, objects, columns, unload } = gathered;
         let lead = match lead {
             Some(lead) => lead,
-            None => Lead::read(s3, &objects).await?,
+            None => Lead::read(s3, &objects, 0).await?,
         };
         if lead.bytes.starts_with(b"PAR1") {
             let reason = "it is Parquet, which names its columns itself";
@@ -142,20 +144,51 @@ impl Run<'_> {
         if self.target(compression)? != target {
             return Err(Stop::Compressed(compression));
         }
+        if let Some(said) = options.compression.filter(|said| Some(*said) != compression) {
+            let (uri, found) = (lead.uri.clone(), compression);
+            return Err(Error::CompressionDiffers { uri, said, found }.into());
+        }
+        let record = self.first_record(&objects, &lead, compression, &options.dialect).await?;
+        let line = match &columns {
+            Some(found) if self.settings.check_columns => {
+                line.fitted(self.settings, &lead.uri, found, &record, &options.dialect)?
+            }
+            _ => line,
+        };
         if compression.is_some() {
             attributes.content_type.clone_from(&first.attributes.content_type);
         }
         if first.tagged {
             attributes.tagging = Some(s3.tagging(&first.object.uri).await?);
         }
-        let header = line.compressed(&target, compression)?;
-        // The sources' own headers are left out of an object that has one for all of them.
-        let own = if options.header { lead.own_header(&options.dialect)? } else { None };
+        // The sources' own headers are left out of an object that has one for all of them. One that stands
+        // within a compressed object can only stay where it is.
+        let is_there = line.is(&record);
+        let stays = is_there && compression.is_some() && objects.len() == 1 && !line.has_bom();
+        let own = if (options.header || is_there) && !stays { lead.own_header(&options.dialect)? } else { None };
+        let header = if stays { Bytes::new() } else { line.compressed(&target, compression)? };
         let alike = Alike { compression, header: own.map_or(b"", |(header, _)| header) };
         let sources = join(s3, objects, &lead, &alike, thorough).await?;
         let deadline = *deadline;
         let job = Job { header, sources, lead, compression, target, stood, attributes, fingerprint, unload, deadline };
         Ok((line, job))
+    }
+
+    /// The first record of the sources, if they have rows. A compressed source without any is as small as
+    /// one can be.
+    async fn first_record(
+        &self,
+        objects: &[Object],
+        lead: &Lead,
+        compression: Option<Compression>,
+        dialect: &Dialect,
+    ) -> Result<First, Error> {
+        let first = |lead: &Lead| First::of(&lead.bytes, lead.is_whole(), compression, dialect);
+        let next = objects.iter().position(|object| object.size > lead.size);
+        match (first(lead), next) {
+            (First::Empty, Some(next)) => Ok(first(&Lead::read(self.s3, objects, next).await?)),
+            (found, _) => Ok(found),
+        }
     }
 
     /// Deletes the sources of a final object that is proved, if that is wanted. That an earlier run wrote

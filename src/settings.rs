@@ -13,6 +13,8 @@ pub struct Settings {
     pub final_key: FinalKey,
     pub output: Output,
     pub options: Options,
+    /// Whether a header must have as many columns as the first record.
+    pub check_columns: bool,
     pub bom: bool,
     /// Once its final object is proved.
     pub delete_source: bool,
@@ -72,14 +74,26 @@ impl Settings {
         let options = optional("UNLOAD_OPTIONS").unwrap_or_default();
         let options = Options::parse(&options)
             .map_err(|error: OptionsError| wrong("UNLOAD_OPTIONS", &options, error.to_string()))?;
-        let switch = |name| match optional(name).as_deref() {
-            None | Some("off") => Ok(false),
+        let switch = |name, default| match optional(name).as_deref() {
+            None => Ok(default),
+            Some("off") => Ok(false),
             Some("on") => Ok(true),
             Some(other) => Err(wrong(name, other, "allowed are on and off".into())),
         };
-        let (bom, delete_source) = (switch("BOM")?, switch("DELETE_SOURCE")?);
+        let (bom, delete_source) = (switch("BOM", false)?, switch("DELETE_SOURCE", false)?);
+        let check_columns = switch("CHECK_COLUMNS", true)?;
         let final_kms_key_id = optional("FINAL_KMS_KEY_ID");
-        Ok(Settings { unload_prefix, final_bucket, final_key, output, options, bom, delete_source, final_kms_key_id })
+        Ok(Settings {
+            unload_prefix,
+            final_bucket,
+            final_key,
+            output,
+            options,
+            check_columns,
+            bom,
+            delete_source,
+            final_kms_key_id,
+        })
     }
 
     /// Where the final object of a source, or of a manifest, goes; `unload` is its unload prefix, and the
@@ -213,7 +227,7 @@ mod tests {
         let uri = settings.final_uri(&Uri::new("b", "unload/q/0000_part_00"), "unload/q/", None).unwrap();
         assert_eq!(uri.to_string(), "s3://b/final/q/0000_part_00");
         assert_eq!(settings.options, Options::default());
-        assert!(!settings.bom);
+        assert!(!settings.bom && settings.check_columns);
     }
 
     #[test]
@@ -245,6 +259,7 @@ mod tests {
         let prefix = ("UNLOAD_PREFIX", "unload/");
         assert_eq!(error(&[prefix, ("BOM", "yes")]), "the setting BOM=\"yes\" is wrong: allowed are on and off");
         assert!(error(&[prefix, ("OUTPUT", "all")]).contains("OUTPUT=\"all\""));
+        assert!(error(&[prefix, ("CHECK_COLUMNS", "no")]).contains("CHECK_COLUMNS=\"no\""));
         assert!(error(&[prefix, ("DELETE_SOURCE", "yes")]).contains("DELETE_SOURCE=\"yes\""));
         assert!(error(&[prefix, ("UNLOAD_OPTIONS", "CSV ESCAPE")]).contains("CSV can't be used with ESCAPE"));
         assert!(error(&[prefix, ("FINAL_KEY", "f/{key}")]).contains("{key} is no placeholder"));

@@ -20,16 +20,16 @@ async fn start(world: &World, variables: &[(&str, &str)]) -> Function {
 async fn an_event_becomes_a_final_object_a_receipt_and_a_log_line() {
     let world = World::new().await;
     let source = rows(12 * MIB);
-    world.put("unload/q_.headers", "id,name").await;
+    world.put("unload/q_.headers", "id,name,place").await;
     world.put("unload/q_0000_part_00", source.clone()).await;
-    let mut function = start(&world, &[("UNLOAD_OPTIONS", "FORMAT CSV")]).await;
+    let mut function = start(&world, &[("UNLOAD_OPTIONS", "FORMAT CSV DELIMITER '|'")]).await;
     let (how, answer) = function.invoke(world.created(&["unload/q_0000_part_00"])).await;
     assert_eq!(how, "response", "{answer}");
     let receipt = &answer["receipts"][0];
     assert_eq!(receipt["final"], format!("s3://{}/final/q_0000_part_00", world.bucket));
     assert_eq!(receipt["bytes_through"], 5 * MIB);
     let result = world.get("final/q_0000_part_00").await.unwrap();
-    assert!(result[..8] == *b"id,name\n" && result[8..] == source);
+    assert!(result[..14] == *b"id|name|place\n" && result[14..] == source);
 
     let (how, answer) = function.invoke(json!({"Event": "s3:TestEvent", "Bucket": world.bucket})).await;
     assert_eq!((how.as_str(), answer), ("response", json!({"receipts": []})));

@@ -34,12 +34,12 @@ async fn odd_keys_are_copied_from_and_to() {
         "unload/a?b#c:d@e,f;000",
     ] {
         let source = rows(6 * MIB);
-        world.put(&format!("{key}.headers"), "x").await;
+        world.put(&format!("{key}.headers"), "x,y,z").await;
         world.put(key, source.clone()).await;
         let receipt = world.receipt(&[], key).await;
         assert_eq!(receipt.written.unwrap().parts, 2, "{key}");
         let result = world.get(&key.replacen("unload/", "final/", 1)).await.unwrap();
-        assert!(result[..2] == *b"x\n" && result[2..] == source, "{key}");
+        assert!(result[..6] == *b"x|y|z\n" && result[6..] == source, "{key}");
     }
 }
 

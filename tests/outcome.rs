@@ -30,7 +30,7 @@ fn source(size: u64) -> Object {
 }
 
 fn other(size: u64) -> Object {
-    Object::new(Content::repeat("other rows\n".repeat(1_000), size))
+    Object::new(Content::repeat("9|other|row\n".repeat(1_000), size))
 }
 
 /// Lets something happen just before the nth request of an operation.
@@ -98,7 +98,7 @@ async fn another_job_is_done_anew() {
     assert_eq!(again(&world, &[]).await, Outcome::Written);
     world.local().put("bucket", KEY, other(100).with_metadata("owner", "me"));
     assert_eq!(again(&world, &[]).await, Outcome::Written);
-    for variables in [[("BOM", "on")], [("UNLOAD_OPTIONS", "CSV")], [("FINAL_KMS_KEY_ID", "alias/k")]] {
+    for variables in [[("BOM", "on")], [("UNLOAD_OPTIONS", "CSV DELIMITER '|'")], [("FINAL_KMS_KEY_ID", "alias/k")]] {
         again(&world, &[]).await;
         assert_eq!(again(&world, &variables).await, Outcome::Written, "{variables:?}");
         assert_eq!(again(&world, &variables).await, Outcome::Unchanged, "{variables:?}");

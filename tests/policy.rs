@@ -92,8 +92,8 @@ async fn everything(world: &World, variables: &[(&str, &str)]) -> Vec<Request> {
         object.headers.tagging = Some("team=data".to_owned());
         object
     };
-    local.put(bucket, "unload/q_.headers", Object::new("id"));
-    local.put(bucket, "unload/q_0000_part_00", tagged("1\n".into()));
+    local.put(bucket, "unload/q_.headers", Object::new("id,venue,name"));
+    local.put(bucket, "unload/q_0000_part_00", tagged("1|2|3\n".into()));
     local.put(bucket, "unload/q_0001_part_00", tagged(Content::repeat(rows(MIB), 6 * MIB as u64)));
     local.put(bucket, "unload/m_000", Object::new("1\n"));
     let entry = format!(r#"{{"url":"s3://{bucket}/unload/m_000"}}"#);

@@ -40,8 +40,11 @@ async fn world(slices: &[Content]) -> World {
     world
 }
 
-/// So many bytes of rows, the last of which ends.
+/// So many bytes of rows, the last of which ends; one row, where there is no room for more.
 fn slice(size: u64) -> Content {
+    if (5..32).contains(&size) {
+        return Content::from(format!("{}|b|\n", "a".repeat(size as usize - 4)));
+    }
     let mut slice = Content::repeat(rows(MIB), size.saturating_sub(1));
     slice.append(&Content::from(if size > 0 { "\n" } else { "" }));
     slice
@@ -179,7 +182,7 @@ async fn what_is_wrong_with_a_manifest_is_said() {
 async fn slices_that_change_meanwhile_are_never_mixed() {
     let before = slices(&[12 * MIB as u64, 7, 12 * MIB as u64]);
     let mut after = before.clone();
-    after[2] = Content::repeat("other rows\n", 12 * MIB as u64);
+    after[2] = Content::repeat("9|other|row\n", 12 * MIB as u64);
     for (operation, count) in
         [("HeadObject", 5), ("GetObject", 9), ("UploadPartCopy", 2), ("CompleteMultipartUpload", 1)]
     {

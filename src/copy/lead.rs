@@ -25,14 +25,19 @@ pub struct Lead {
 }
 
 impl Lead {
-    pub async fn read(s3: &S3, objects: &[Object]) -> Result<Lead, S3Error> {
-        let source = objects.iter().position(|object| object.size > 0).unwrap_or_default();
+    /// That of the first source with any bytes, from this one on.
+    pub async fn read(s3: &S3, objects: &[Object], from: usize) -> Result<Lead, S3Error> {
+        let source = (from..objects.len()).find(|index| objects[*index].size > 0).unwrap_or_default();
         let Object { uri, size, .. } = &objects[source];
         let bytes = match ByteRange::new(0, LEAD.min(*size)) {
             Some(range) => s3.get_range(&objects[source], range).await?,
             None => Bytes::new(),
         };
         Ok(Lead { source, uri: uri.clone(), size: *size, bytes })
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.bytes.len() as u64 == self.size
     }
 
     /// The header that UNLOAD put in front of the rows, and its number of fields; `None` where there is
@@ -46,7 +51,7 @@ impl Lead {
         }
         match Record::first(&self.bytes, dialect) {
             Some(Record { length, fields }) => Ok(Some((&self.bytes[..length], fields))),
-            None if self.bytes.len() as u64 == self.size => {
+            None if self.is_whole() => {
                 let fields =
                     Record::first(&[&self.bytes[..], b"\n"].concat(), dialect).map_or(1, |record| record.fields);
                 Ok(Some((&self.bytes, fields)))

@@ -3,14 +3,15 @@
 use bytes::Bytes;
 
 use super::encode::{BOM, encode};
+use super::first::{self, First};
 use super::lookup::Found;
 use crate::copy::{Lead, plan};
 use crate::error::Error;
 use crate::receipt::{ColumnsFrom, Proof, Written};
 use crate::s3::Head;
 use crate::settings::Settings;
-use crate::unload::Dialect;
 use crate::unload::options::Compression;
+use crate::unload::{Dialect, name};
 use crate::uri::Uri;
 
 /// The most that a header may have, in bytes: the least that the part which carries it must have.
@@ -39,6 +40,35 @@ impl Line {
         Ok(Line { text: begun(text, bom), from: found.from, columns: found.columns.names.len() })
     }
 
+    /// The line, if the first record has as many fields as it names columns. A manifest may name those of
+    /// PARTITION BY as well, which the rows lack; they are left out then.
+    pub fn fitted(
+        self,
+        settings: &Settings,
+        uri: &Uri,
+        found: &Found,
+        first: &First,
+        dialect: &Dialect,
+    ) -> Result<Line, Error> {
+        let fields = match first {
+            First::Empty => return Ok(self),
+            First::Record { fields, .. } => *fields,
+            First::Unended => return Err(Error::RecordUnended { uri: uri.clone(), limit: first::MOST }),
+        };
+        let expected = first::expected(self.columns, dialect);
+        if fields == expected {
+            return Ok(self);
+        }
+        let partitions = name::partitions(&uri.key);
+        let mut rest = found.clone();
+        rest.columns.names.retain(|name| !partitions.iter().any(|partition| partition.eq_ignore_ascii_case(name)));
+        if found.from == ColumnsFrom::Manifest && first::expected(rest.columns.names.len(), dialect) == fields {
+            return Line::given(settings, uri, &rest, dialect);
+        }
+        let (uri, place, by_width) = (uri.clone(), found.place.clone(), matches!(dialect, Dialect::FixedWidth(_)));
+        Err(Error::ColumnsDiffer { uri, place, columns: self.columns, expected, found: fields, by_width })
+    }
+
     /// The header that the sources bring; `first` is the one that a missing header is told of.
     pub fn own(settings: &Settings, first: &Head, lead: &Lead, dialect: &Dialect) -> Result<Line, Error> {
         let Some((record, fields)) = lead.own_header(dialect)? else {
@@ -48,6 +78,15 @@ impl Line {
         let mut text = record.to_vec();
         text.extend((!text.ends_with(b"\n")).then_some(b'\n'));
         Ok(Line { text: begun(text, settings.bom), from: ColumnsFrom::Source, columns: fields })
+    }
+
+    /// Whether the first record of the sources is this very header.
+    pub fn is(&self, first: &First) -> bool {
+        matches!(first, First::Record { bytes, .. } if bytes == self.text.strip_prefix(BOM).unwrap_or(&self.text))
+    }
+
+    pub fn has_bom(&self) -> bool {
+        self.text.starts_with(BOM)
     }
 
     /// What a receipt says of an object with this header.

@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod columns;
 pub mod compress;
 pub mod encode;
+pub mod first;
 pub mod line;
 pub mod lookup;
 

@@ -111,6 +111,13 @@ fn with_partitions<'k>(folder: &'k str, name: Name<'k>) -> Vec<Name<'k>> {
     names
 }
 
+/// The names of the `name=value/` folders that a key lies directly in.
+pub fn partitions(key: &str) -> Vec<&str> {
+    let folder = &key[..key.rfind('/').map_or(0, |slash| slash + 1)];
+    let folders = folder[partition_root(folder)..].split_terminator('/');
+    folders.filter_map(|folder| Some(folder.split_once('=')?.0)).collect()
+}
+
 /// Where the `name=value/` folders at the end of `folder` begin.
 fn partition_root(folder: &str) -> usize {
     let mut root = folder.len();
@@ -212,6 +219,12 @@ mod tests {
         assert_eq!(name.manifest(), "unload/sales/manifest");
         assert_eq!(name.sidecar(), "unload/sales.headers");
         assert_eq!(prefixes("unload/sales/year=2026/000.parquet")[..2], ["unload/sales/", "unload/sales"]);
+    }
+
+    #[test]
+    fn partitions_have_names() {
+        assert_eq!(partitions("u/dt=1/x/year=2026/name=a=b/0000_part_00"), ["year", "name"]);
+        assert!(partitions("u/0000_part_00").is_empty());
     }
 
     #[test]

@@ -1,0 +1,136 @@
+//! The first record of a job's sources, held against the columns that its header names.
+
+use std::io::{self, Read};
+
+use crate::unload::options::{Compression, Field};
+use crate::unload::{Dialect, Record};
+
+/// As much is decompressed at first, and at most, to find the end of a record, in bytes.
+const SOME: u64 = 64 << 10;
+pub const MOST: u64 = 16 << 20;
+
+/// What the first bytes of a file say of its first record.
+#[derive(Debug, PartialEq, Eq)]
+pub enum First {
+    /// There is none.
+    Empty,
+    /// Its bytes, newline included, and how many fields it has; of a fixed width, how many characters.
+    Record { bytes: Vec<u8>, fields: usize },
+    /// It does not end within what was read.
+    Unended,
+}
+
+impl First {
+    /// `whole` says that these are all bytes of the file, so that a record may end with it.
+    pub fn of(bytes: &[u8], whole: bool, compression: Option<Compression>, dialect: &Dialect) -> First {
+        let Some(compression) = compression else { return First::within(bytes, whole, dialect) };
+        let mut most = SOME;
+        loop {
+            let (text, ended) = compression.begin(bytes, most);
+            match First::within(&text, whole && ended, dialect) {
+                First::Unended if text.len() as u64 >= most && most < MOST => most = (8 * most).min(MOST),
+                first => return first,
+            }
+        }
+    }
+
+    fn within(text: &[u8], whole: bool, dialect: &Dialect) -> First {
+        let ended = |record: Record| (record.length, record.fields);
+        let record = match Record::first(text, dialect).map(ended) {
+            None if whole && text.is_empty() => return First::Empty,
+            None if whole => Record::first(&[text, b"\n"].concat(), dialect).map(|it| (text.len(), it.fields)),
+            record => record,
+        };
+        match (record, dialect) {
+            (None, _) => First::Unended,
+            (Some((length, _)), Dialect::FixedWidth(_)) => {
+                let bytes = text[..length].to_vec();
+                let fields = String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).chars().count();
+                First::Record { bytes, fields }
+            }
+            (Some((length, fields)), _) => First::Record { bytes: text[..length].to_vec(), fields },
+        }
+    }
+}
+
+/// How many fields the first record must have for these names; of a fixed width, how many characters.
+pub fn expected(names: usize, dialect: &Dialect) -> usize {
+    match dialect {
+        Dialect::FixedWidth(fields) => fields.iter().map(|Field { width, .. }| width).sum(),
+        _ => names,
+    }
+}
+
+impl Compression {
+    /// What the first bytes of a file decompress to, as far as they go, and whether that is all of it.
+    fn begin(self, bytes: &[u8], most: u64) -> (Vec<u8>, bool) {
+        let mut text = Vec::new();
+        let mut read = |reader: &mut dyn Read| {
+            let mut buffer = [0; 16 << 10];
+            while (text.len() as u64) < most {
+                match reader.read(&mut buffer) {
+                    Ok(0) => return true,
+                    Ok(length) => text.extend_from_slice(&buffer[..length]),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                    Err(_) => return false,
+                }
+            }
+            false
+        };
+        let ended = match self {
+            Compression::Gzip => read(&mut flate2::read::MultiGzDecoder::new(bytes)),
+            Compression::Bzip2 => read(&mut bzip2::read::MultiBzDecoder::new(bytes)),
+            Compression::Zstd => {
+                let mut rest = bytes;
+                let mut ended = true;
+                while ended && !rest.is_empty() {
+                    ended = match ruzstd::decoding::StreamingDecoder::new(&mut rest) {
+                        Ok(mut frame) => read(&mut frame),
+                        Err(_) => false,
+                    };
+                }
+                ended
+            }
+        };
+        (text, ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unload::Options;
+
+    fn first(sql: &str, bytes: &[u8], whole: bool, compression: Option<Compression>) -> First {
+        First::of(bytes, whole, compression, &Options::parse(sql).unwrap().dialect)
+    }
+
+    fn record(text: &str, fields: usize) -> First {
+        First::Record { bytes: text.as_bytes().to_vec(), fields }
+    }
+
+    #[test]
+    fn of_plain_rows() {
+        assert_eq!(first("CSV", b"1,\"a\nb\"\n2,c\n", false, None), record("1,\"a\nb\"\n", 2));
+        assert_eq!(first("CSV", b"", true, None), First::Empty);
+        assert_eq!(first("CSV", b"1,2", true, None), record("1,2", 2), "the file ends, and so does the record");
+        assert_eq!(first("CSV", b"1,2", false, None), First::Unended);
+        assert_eq!(first("FIXEDWIDTH 'a:3,b:4'", "1  größ\n2".as_bytes(), false, None), record("1  größ\n", 7));
+    }
+
+    #[test]
+    fn of_compressed_rows() {
+        let rows: String = (0..200_000).map(|row| format!("{row}|{}\n", row * 7_919 % 10_007)).collect();
+        for compression in [Compression::Gzip, Compression::Bzip2, Compression::Zstd] {
+            let member = compression.member(rows.as_bytes()).unwrap();
+            let some = member.len() * 2 / 3;
+            assert_eq!(first("", &member, true, Some(compression)), record("0|0\n", 2), "{compression}");
+            assert_eq!(first("", &member[..some], false, Some(compression)), record("0|0\n", 2), "{compression}");
+            let empty = compression.member(b"").unwrap();
+            assert_eq!(first("", &empty, true, Some(compression)), First::Empty, "{compression}");
+            assert_eq!(first("", &member[..6], false, Some(compression)), First::Unended, "{compression}");
+            let two = [empty, compression.member(b"1|2").unwrap()].concat();
+            assert_eq!(first("", &two, true, Some(compression)), record("1|2", 2), "{compression}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! CHECK_COLUMNS: a header must have as many columns as the first record has fields; on any S3 server.
+
+mod support;
+
+use support::{World, manifest};
+use unload_header::receipt::{ColumnsFrom, Outcome};
+use unload_header::unload::options::Compression;
+
+const KEY: &str = "unload/q_0000_part_00";
+const SINGLE: (&str, &str) = ("OUTPUT", "single");
+
+/// A source with these bytes, and three columns for it.
+async fn world(bytes: impl Into<Vec<u8>>) -> World {
+    let world = World::new().await;
+    world.put("unload/q_.headers", "id,name,city").await;
+    world.put(KEY, bytes).await;
+    world
+}
+
+/// The kind and the message of what is wrong with it.
+async fn refused(world: &World, options: &str) -> (String, String) {
+    let error = world.run(&[("UNLOAD_OPTIONS", options)], &[KEY]).await.unwrap_err();
+    assert!(!world.keys().await.iter().any(|key| key.starts_with("final/")), "{error}");
+    (error.kind(), error.to_string())
+}
+
+#[tokio::test]
+async fn another_number_of_fields_is_refused() {
+    let world = world("1|secret\n2|b\n").await;
+    let message = format!(
+        "the sidecar s3://{bucket}/unload/q_.headers names 3 columns, so that the first record of \
+         s3://{bucket}/unload/q_0000_part_00 should have 3 fields, but it has 2; mend the names or the options, or set \
+         CHECK_COLUMNS=off",
+        bucket = world.bucket
+    );
+    assert_eq!(refused(&world, "").await, ("ColumnsDiffer".to_owned(), message));
+    let receipt = world.receipt(&[("CHECK_COLUMNS", "off")], KEY).await;
+    assert_eq!(receipt.outcome, Outcome::Written);
+    assert_eq!(world.text("final/q_0000_part_00").await, "id|name|city\n1|secret\n2|b\n");
+}
+
+#[tokio::test]
+async fn fields_are_counted_in_the_dialect() {
+    for (options, rows) in [
+        ("CSV", "1,\"a,\"\"b\"\"\nc\",d\n"),
+        ("CSV DELIMITER ';'", "1;a,b;c\n"),
+        ("ESCAPE", "1|a\\|b\\\nc\\\\|d\n"),
+        ("ADDQUOTES", "\"1\"|\"a|b\"|\"c\nd\"\n"),
+        ("", "1||\n"),
+        ("", "1|a|b"),
+        ("FIXEDWIDTH 'a:4,b:5,c:5'", "1   größeKöln \n"),
+    ] {
+        let world = world(rows).await;
+        let receipt = world.receipt(&[("UNLOAD_OPTIONS", options)], KEY).await;
+        assert_eq!(receipt.outcome, Outcome::Written, "{options} {rows:?}");
+    }
+    let world = world("1   Salome\n").await;
+    let (kind, message) = refused(&world, "FIXEDWIDTH 'a:4,b:6,c:5'").await;
+    assert_eq!(kind, "ColumnsDiffer");
+    assert!(message.contains("should have 15 characters, but it has 10"), "{message}");
+}
+
+#[tokio::test]
+async fn compressed_rows_are_counted_as_well() {
+    for compression in [Compression::Gzip, Compression::Bzip2, Compression::Zstd] {
+        let member = |rows: &str| compression.member(rows.as_bytes()).unwrap();
+        let world = world(member("1|a|b\n2|c|d\n")).await;
+        assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written, "{compression}");
+        let world = self::world(member("1|a\n2|b\n")).await;
+        assert_eq!(refused(&world, "").await.0, "ColumnsDiffer", "{compression}");
+        let world = self::world(member("")).await;
+        assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written, "{compression}: no rows, no check");
+    }
+}
+
+#[tokio::test]
+async fn what_the_options_say_of_the_compression_must_be_so() {
+    let (kind, message) = refused(&world("1|a|b\n").await, "GZIP").await;
+    assert_eq!(kind, "CompressionDiffers");
+    assert!(message.ends_with("should be gzip by the options, but is not compressed by its content; mend the options"));
+    let zstd = Compression::Zstd.member(b"1|a|b\n").unwrap();
+    let (_, message) = refused(&world(zstd).await, "BZIP2").await;
+    assert!(message.contains("should be bzip2 by the options, but is zstd by its content"), "{message}");
+}
+
+#[tokio::test]
+async fn a_record_without_an_end_cannot_be_counted() {
+    let world = world(format!("1,\"{}", "x\n".repeat(3 << 20))).await;
+    assert_eq!(refused(&world, "CSV").await.0, "RecordUnended");
+    assert_eq!(world.receipt(&[("CHECK_COLUMNS", "off")], KEY).await.outcome, Outcome::Written);
+}
+
+/// Of an unload that becomes one object, the first slice that has rows is looked at.
+#[tokio::test]
+async fn the_first_slice_with_rows_counts() {
+    let world = World::new().await;
+    let slices = ["", "1|a\n"].map(|rows| Compression::Gzip.member(rows.as_bytes()).unwrap());
+    for (slice, number) in slices.iter().zip(0..) {
+        world.put(&format!("unload/q_{number:04}_part_00.gz"), slice.clone()).await;
+    }
+    let entries = [("unload/q_0000_part_00.gz", 20), ("unload/q_0001_part_00.gz", slices[1].len() as u64)];
+    for (columns, outcome) in [(&["id", "name", "city"][..], "ColumnsDiffer"), (&["id", "name"], "written")] {
+        world.put("unload/q_manifest", manifest(&world.bucket, &entries, columns)).await;
+        match world.run(&[SINGLE], &["unload/q_manifest"]).await {
+            Ok(_) => assert_eq!(outcome, "written", "{columns:?}"),
+            Err(error) => assert_eq!(error.kind(), outcome, "{error}"),
+        }
+    }
+}
+
+/// Whether a verbose manifest names the columns of PARTITION BY is documented nowhere: the rows tell.
+#[tokio::test]
+async fn columns_of_the_partition_are_left_out_where_the_rows_lack_them() {
+    let world = World::new().await;
+    let key = "unload/sales/Year=2026/city=Köln/0000_part_00";
+    let entries = [(key, 4)];
+    for (columns, rows, header) in [
+        (&["id", "year", "name", "city"][..], "1|a\n", "id|name\n"),
+        (&["id", "name"], "1|a\n", "id|name\n"),
+        (&["id", "year"], "1|6\n", "id|year\n"),
+    ] {
+        world.put(key, rows).await;
+        world.put("unload/sales/manifest", manifest(&world.bucket, &entries, columns)).await;
+        let receipt = world.receipt(&[SINGLE], "unload/sales/manifest").await;
+        let written = receipt.written.unwrap();
+        assert_eq!((written.columns_from, written.columns), (ColumnsFrom::Manifest, 2));
+        assert_eq!(world.text("final/sales/Year=2026/city=Köln.csv").await, format!("{header}{rows}"));
+    }
+    world.put("unload/sales.headers", "id,year,name,city").await;
+    let error = world.run(&[SINGLE], &["unload/sales.headers"]).await.unwrap_err();
+    assert_eq!(error.kind(), "ColumnsDiffer", "what a person wrote is taken as it is: {error}");
+}
+
+/// Nobody said HEADER, and yet it is there.
+#[tokio::test]
+async fn a_header_that_is_there_is_not_doubled() {
+    let rows = "id|name|city\n1|a|b\n";
+    let world = world(rows).await;
+    assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
+    assert_eq!(world.text("final/q_0000_part_00").await, rows);
+    world.receipt(&[("BOM", "on")], KEY).await;
+    assert_eq!(world.text("final/q_0000_part_00").await, format!("\u{feff}{rows}"));
+
+    let gzip = Compression::Gzip.member(rows.as_bytes()).unwrap();
+    world.put(KEY, gzip.clone()).await;
+    world.receipt(&[], KEY).await;
+    assert!(world.get("final/q_0000_part_00").await.unwrap() == gzip, "nothing in front of it");
+    let error = world.run(&[("BOM", "on")], &[KEY]).await.unwrap_err();
+    assert_eq!(error.kind(), "HeaderInside", "a byte order mark would have to stand before it: {error}");
+
+    let other = "unload/q_0001_part_00";
+    let manifest = async |bytes: &[u8]| {
+        world.put(KEY, bytes.to_vec()).await;
+        world.put(other, bytes.to_vec()).await;
+        let size = bytes.len() as u64;
+        world.put("unload/q_manifest", manifest(&world.bucket, &[(KEY, size), (other, size)], &[])).await;
+        world.run(&[SINGLE], &["unload/q_manifest"]).await
+    };
+    manifest(rows.as_bytes()).await.unwrap();
+    assert_eq!(world.text("final/q.csv").await, "id|name|city\n1|a|b\n1|a|b\n");
+    assert_eq!(manifest(&gzip).await.unwrap_err().kind(), "HeaderInside");
+}
