@@ -28,7 +28,7 @@ async fn main() {
     world.put("unload/allevents_.headers", COLUMNS).await;
     let cycle = match std::env::var("ROWS") {
         Ok(file) => std::fs::read(&file).unwrap_or_else(|error| panic!("{file}: {error}")),
-        Err(_) => rows(MIB),
+        Err(_) => "1|305|8|1851|Gotterdammerung|2008-01-25 14:30:00\n".repeat(20_000).into_bytes(),
     };
 
     println!("== the result is header and source ({} bytes of rows, repeated)", cycle.len());

@@ -67,10 +67,10 @@ pub enum Error {
     )]
     ColumnsDiffer { uri: Uri, place: String, columns: usize, expected: usize, found: usize, by_width: bool },
     #[error(
-        "the first record of {uri} does not end within its first {limit} bytes, so that its fields can't be counted; \
-         mend the options, or set CHECK_COLUMNS=off"
+        "the first record of {uri} does not end within what is looked at (5 MiB, or 16 MiB decompressed), so that its \
+         fields can't be counted; mend the options, or set CHECK_COLUMNS=off"
     )]
-    RecordUnended { uri: Uri, limit: u64 },
+    RecordUnended { uri: Uri },
     #[error("{uri} should be {said} by the options, but is {} by its content; mend the options", compressed(*found))]
     CompressionDiffers { uri: Uri, said: Compression, found: Option<Compression> },
     #[error("no header for {uri} from {place}: {source}")]

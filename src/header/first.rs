@@ -7,7 +7,7 @@ use crate::unload::{Dialect, Record};
 
 /// As much is decompressed at first, and at most, to find the end of a record, in bytes.
 const SOME: u64 = 64 << 10;
-pub const MOST: u64 = 16 << 20;
+const MOST: u64 = 16 << 20;
 
 /// What the first bytes of a file say of its first record.
 #[derive(Debug, PartialEq, Eq)]

@@ -53,7 +53,7 @@ impl Line {
         let fields = match first {
             First::Empty => return Ok(self),
             First::Record { fields, .. } => *fields,
-            First::Unended => return Err(Error::RecordUnended { uri: uri.clone(), limit: first::MOST }),
+            First::Unended => return Err(Error::RecordUnended { uri: uri.clone() }),
         };
         let expected = first::expected(self.columns, dialect);
         if fields == expected {
