@@ -149,7 +149,7 @@ async fn order(news: News, sources: &[Object; 2], choices: &[usize]) -> Vec<(usi
 
 /// Every order, each once.
 async fn every_order(what: &str, news: News, size: usize) {
-    let other = rows(size).iter().map(|byte| if *byte == b'|' { b'!' } else { *byte }).collect::<Vec<_>>();
+    let other = rows(size).iter().map(|byte| if *byte == b'G' { b'g' } else { *byte }).collect::<Vec<_>>();
     let sources = [Object::new(rows(size)), Object::new(other)];
     let (mut choices, mut orders) = (Vec::new(), 0);
     loop {

@@ -129,6 +129,9 @@ mod tests {
             let empty = compression.member(b"").unwrap();
             assert_eq!(first("", &empty, true, Some(compression)), First::Empty, "{compression}");
             assert_eq!(first("", &member[..6], false, Some(compression)), First::Unended, "{compression}");
+            let long = format!("{}|2\n3|4\n", "1".repeat(600_000));
+            let member = compression.member(long.as_bytes()).unwrap();
+            assert_eq!(first("", &member, true, Some(compression)), record(&long[..600_003], 2), "{compression}");
             let two = [empty, compression.member(b"1|2").unwrap()].concat();
             assert_eq!(first("", &two, true, Some(compression)), record("1|2", 2), "{compression}");
         }
