@@ -132,9 +132,9 @@ async fn a_lasting_fault_leaves_nothing_behind() {
 /// A thousand keys are a page.
 #[tokio::test]
 async fn a_sidecar_speaks_for_more_objects_than_a_page_lists() {
-    let world = world(10).await;
+    let world = world(100).await;
     for slice in 1..1_100 {
-        world.local().put(&world.bucket, &format!("unload/q_{slice:04}_part_00"), Object::new("1\n"));
+        world.local().put(&world.bucket, &format!("unload/q_{slice:04}_part_00"), Object::new("1|2|3\n"));
     }
     let answer = world.run(&[], &["unload/q_.headers"]).await.unwrap();
     assert_eq!(answer.receipts.len(), 1_100);
