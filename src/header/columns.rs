@@ -67,6 +67,16 @@ impl Columns {
         }
     }
 
+    /// What `x-amz-meta-headers` says. S3 gives metadata that is not ASCII as RFC 2047 words (S3 user guide,
+    /// "Working with object metadata").
+    pub fn of_metadata(value: &str) -> Result<Columns, ColumnsError> {
+        let words = format!("headers: {value}");
+        match mailparse::parse_header(words.as_bytes()) {
+            Ok((header, _)) if value.contains("=?") => Columns::parse(header.get_value().as_bytes()),
+            _ => Columns::parse(value.as_bytes()),
+        }
+    }
+
     /// Names that stand more than once, each once. Redshift allows them, so they are kept.
     pub fn duplicates(&self) -> Vec<&str> {
         let (mut seen, mut twice) = (HashSet::new(), Vec::new());
@@ -137,6 +147,16 @@ mod tests {
     fn a_byte_order_mark_is_no_part_of_a_name() {
         assert_eq!(names("\u{feff}id,name"), ["id", "name"]);
         assert_eq!(names("\u{feff}[\"id\"]"), ["id"]);
+    }
+
+    #[test]
+    fn metadata_may_be_rfc_2047_words() {
+        let names = |value| Columns::of_metadata(value).unwrap().names;
+        assert_eq!(names("=?UTF-8?Q?id,gr=C3=B6=C3=9Fe?="), ["id", "größe"]);
+        assert_eq!(names("=?UTF-8?B?aWQsZ3LDtsOfZQ==?="), ["id", "größe"]);
+        assert_eq!(names("=?UTF-8?B?aWQsZ3I=?= =?UTF-8?B?w7bDn2U=?="), ["id", "größe"], "words join");
+        assert_eq!(names("[\"id\", \"a=?b\"]"), ["id", "a=?b"]);
+        assert_eq!(names("id,name"), ["id", "name"]);
     }
 
     #[test]

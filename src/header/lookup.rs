@@ -84,7 +84,7 @@ async fn beside(
     let object = &head.object;
     if let Some(value) = head.attributes.metadata.get("headers") {
         let place = "the metadata x-amz-meta-headers".to_owned();
-        return Ok(Ok(found(Columns::parse(&decoded(value)), ColumnsFrom::Metadata, place)?));
+        return Ok(Ok(found(Columns::of_metadata(value), ColumnsFrom::Metadata, place)?));
     }
     let mut looked = vec!["the metadata x-amz-meta-headers (not set)".to_owned()];
     let own = format!("{}{SIDECAR}", object.uri.key);
@@ -125,30 +125,4 @@ fn distinct(keys: impl Iterator<Item = String>, object: &Uri, prefix: &str) -> V
         }
     }
     uris
-}
-
-/// S3 gives metadata that is not ASCII as RFC 2047 words (S3 user guide, "Working with object metadata").
-fn decoded(value: &str) -> Vec<u8> {
-    if !value.contains("=?") {
-        return value.as_bytes().to_vec();
-    }
-    let line = format!("headers: {value}");
-    match mailparse::parse_header(line.as_bytes()) {
-        Ok((header, _)) => header.get_value().into_bytes(),
-        Err(_) => value.as_bytes().to_vec(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rfc_2047_words_are_decoded() {
-        assert_eq!(decoded("=?UTF-8?Q?id,gr=C3=B6=C3=9Fe?="), "id,größe".as_bytes());
-        assert_eq!(decoded("=?UTF-8?B?aWQsZ3LDtsOfZQ==?="), "id,größe".as_bytes());
-        assert_eq!(decoded("=?UTF-8?B?aWQsZ3I=?= =?UTF-8?B?w7bDn2U=?="), "id,größe".as_bytes(), "words join");
-        assert_eq!(decoded("[\"id\", \"a=?b\"]"), b"[\"id\", \"a=?b\"]");
-        assert_eq!(decoded("id,name"), b"id,name");
-    }
 }
