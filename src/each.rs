@@ -53,16 +53,15 @@ pub async fn gather(run: &Run<'_>, uri: &Uri, target: &Uri, is_sealed: bool) -> 
             false => Error::Missing { uri: uri.clone() }.into(),
         });
     };
-    if first.is_client_encrypted() {
-        return Err(Error::ClientEncrypted { uri: uri.clone() }.into());
-    }
+    task::refuse_unreadable(&first)?;
     let columns = lookup::of_object(s3, &first, &name::readings(&uri.key), &settings.unload_prefix).await;
     let idle = |outcome, reason| Err(Stop::Settled(Receipt::idle(uri, outcome, reason)));
-    match (&columns, needs_no_header(&settings.options, Output::Each)) {
-        (Err(Error::NoColumns { .. }), Some(reason)) => idle(Outcome::Skipped, reason),
+    let columns = match (columns, needs_no_header(&settings.options, Output::Each, None)) {
+        (Err(Error::NoColumns { .. }), Some(reason)) => return idle(Outcome::Skipped, reason),
         (Err(Error::NoColumns { .. }), None) if settings.options.verbose_manifest => {
-            idle(Outcome::Waiting, "UNLOAD_OPTIONS promises a verbose manifest, which will start it")
+            return idle(Outcome::Waiting, "UNLOAD_OPTIONS promises a verbose manifest, which will start it");
         }
-        _ => Ok(Gathered { objects: vec![first.object.clone()], first, columns: Some(columns?), unload: None }),
-    }
+        (columns, _) => lookup::or_of_spec(columns, settings)?,
+    };
+    Ok(Gathered { objects: vec![first.object.clone()], first, columns: Some(columns), unload: None })
 }

@@ -48,35 +48,51 @@ pub enum Error {
         compressed(*found), compressed(*expected)
     )]
     MixedCompression { uri: Uri, found: Option<Compression>, first: Uri, expected: Option<Compression> },
-    #[error("{uri} brings its own header within {compression}, where it can't be cut off; unload without HEADER")]
+    #[error(
+        "{uri} has a header of its own within {compression}, where it can't be cut off or replaced; unload without HEADER"
+    )]
     HeaderInside { uri: Uri, compression: Compression },
     #[error(
-        "{uri} does not begin with the header that {first} begins with; they are not of one unload, or one of them has \
-         no header"
+        "{uri} begins with a byte order mark within {compression}, where a header can't be put behind it; write it without"
+    )]
+    BomInside { uri: Uri, compression: Compression },
+    #[error(
+        "{uri} does not begin as {first} does, with the same header and byte order mark or without; they are not of one \
+         unload, or one of them has no header"
     )]
     HeadersDiffer { uri: Uri, first: Uri },
     #[error(
-        "the first record of {uri}, which HEADER in the options says is a header, does not end within {limit} bytes"
+        "the first record of {uri}, which HEADER in the options says is a header, does not end within what is looked at \
+         (5 MiB); mend the options"
     )]
-    HeaderUnended { uri: Uri, limit: u64 },
+    HeaderUnended { uri: Uri },
     #[error("{uri} does not end in a newline, or is not compressed like those before it")]
     Unlike { uri: Uri },
     #[error(
-        "{place} names {}, so that the first record of {uri} should have {}, but it has {found}; mend the names or the options, or set CHECK_COLUMNS=off",
-        counted(*columns, "column"), counted(*expected, if *by_width { "character" } else { "field" })
+        "{place} names {}, so that the first record of {uri} should have {}, but it has {found}{}; mend the names or the options, or set CHECK_COLUMNS=off",
+        counted(*columns, "column"), counted(*expected, if *by_width { "character" } else { "field" }), shown(record.as_deref())
     )]
-    ColumnsDiffer { uri: Uri, place: String, columns: usize, expected: usize, found: usize, by_width: bool },
+    ColumnsDiffer {
+        uri: Uri,
+        place: String,
+        columns: usize,
+        expected: usize,
+        found: usize,
+        by_width: bool,
+        /// The record's first characters, as far as they may be seen.
+        record: Option<String>,
+    },
     #[error(
         "the first record of {uri} does not end within what is looked at (5 MiB, or 16 MiB decompressed), so that its \
          fields can't be counted; mend the options, or set CHECK_COLUMNS=off"
     )]
     RecordUnended { uri: Uri },
-    #[error("{uri} should be {said} by the options, but is {} by its content; mend the options", compressed(*found))]
-    CompressionDiffers { uri: Uri, said: Compression, found: Option<Compression> },
+    #[error(
+        "{uri} should be {} by the options, but is {} by its content; mend the options", compressed(*said), compressed(*found)
+    )]
+    CompressionDiffers { uri: Uri, said: Option<Compression>, found: Option<Compression> },
     #[error("no header for {uri} from {place}: {source}")]
     Encode { uri: Uri, place: String, source: EncodeError },
-    #[error("the header for {uri} has {size} bytes; at most {limit} are allowed")]
-    LongHeader { uri: Uri, size: usize, limit: u64 },
     #[error("the header for {uri} can't be compressed: {source}")]
     Compress { uri: Uri, source: std::io::Error },
     #[error(
@@ -84,6 +100,11 @@ pub enum Error {
          unload with ENCRYPTED and KMS_KEY_ID instead"
     )]
     ClientEncrypted { uri: Uri },
+    #[error(
+        "{uri} is archived in the storage class {class}, from which nothing can be read or copied; restore it, and send \
+         its event again"
+    )]
+    Archived { uri: Uri, class: String },
     #[error("{uri} can't be written: {source}")]
     Plan { uri: Uri, source: PlanError },
     #[error("{uri} was written with {found}, but {expected} was sent; it can't be right")]
@@ -129,16 +150,18 @@ impl Error {
             Error::Incomplete { .. } => "UnloadIncomplete",
             Error::MixedCompression { .. } => "MixedCompression",
             Error::HeaderInside { .. } => "HeaderInside",
+            Error::BomInside { .. } => "ByteOrderMarkInside",
             Error::HeadersDiffer { .. } => "HeadersDiffer",
             Error::Unlike { .. } => "SlicesUnlike",
             Error::HeaderUnended { .. } => "HeaderTooLong",
             Error::ColumnsDiffer { .. } => "ColumnsDiffer",
             Error::RecordUnended { .. } => "RecordUnended",
             Error::CompressionDiffers { .. } => "CompressionDiffers",
+            Error::Encode { source: EncodeError::TooLong(_), .. } => "HeaderTooLong",
             Error::Encode { .. } => "HeaderUnwritable",
-            Error::LongHeader { .. } => "HeaderTooLong",
             Error::Compress { .. } => "HeaderUncompressible",
             Error::ClientEncrypted { .. } => "ClientSideEncrypted",
+            Error::Archived { .. } => "ObjectArchived",
             Error::Plan { .. } => "ObjectTooLarge",
             Error::Unproved { .. } => "ResultUnproved",
             Error::Rewritten { .. } | Error::Overtaken { .. } => "KeepsChanging",
@@ -191,6 +214,10 @@ fn lacking(missing: &[Uri], changed: &[Changed]) -> String {
 
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn shown(record: Option<&str>) -> String {
+    record.map_or_else(String::new, |record| format!(" (it begins {record:?})"))
 }
 
 fn compressed(compression: Option<Compression>) -> String {

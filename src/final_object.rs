@@ -12,15 +12,15 @@ use crate::copy::seal::{Fingerprint, Seal};
 use crate::copy::{Alike, Done, Job, Lead, execute, join};
 use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::header::first::First;
+use crate::header::first::{First, Opening};
 use crate::header::{Line, attributes};
 use crate::receipt::{Outcome, Proof, Receipt};
 use crate::run::{Gathered, Run, Stop};
 use crate::s3::{AT_ONCE, Attributes, Object, S3, Stood};
 use crate::settings::{SettingError, Settings};
 use crate::task::{Scope, needs_no_header};
+use crate::unload::Options;
 use crate::unload::options::Compression;
-use crate::unload::{Dialect, Options};
 use crate::uri::Uri;
 use crate::{each, single};
 
@@ -66,8 +66,15 @@ struct Wanted {
     line: Line,
     attributes: Attributes,
     fingerprint: Fingerprint,
-    /// If it had to be read for the header.
-    lead: Option<Lead>,
+    /// If it had to be looked at for the header.
+    start: Option<Start>,
+}
+
+/// How the sources begin.
+struct Start {
+    lead: Lead,
+    compression: Option<Compression>,
+    opening: Opening,
 }
 
 impl Run<'_> {
@@ -101,24 +108,25 @@ impl Run<'_> {
     }
 
     async fn wanted(&self, gathered: Gathered) -> Result<Wanted, Stop> {
-        let Run { settings, s3, scope, .. } = self;
+        let Run { settings, scope, .. } = self;
         let Gathered { first, objects, columns, .. } = &gathered;
+        let uri = &first.object.uri;
         let options = match columns {
             Some(found) => found.options(settings)?,
             None => settings.options.clone(),
         };
-        if let Some(reason) = needs_no_header(&options, settings.output) {
+        if let Some(reason) = needs_no_header(&options, settings.output, columns.as_ref()) {
             return Err(Stop::Settled(Receipt::idle(scope.uri(), Outcome::Skipped, reason)));
         }
-        let mut lead = None;
+        let mut start = None;
         let line = match columns {
             Some(found) => Line::given(settings, scope.uri(), found, &options.dialect)?,
-            None => Line::own(settings, first, lead.insert(Lead::read(s3, objects, 0).await?), &options.dialect)?,
+            None => Line::own(settings, uri, &start.insert(self.start(objects, &options).await?).opening)?,
         };
         let filename = columns.as_ref().and_then(|found| found.columns.filename.as_deref());
         let attributes = attributes::of_final(settings, first, filename, &options.dialect);
-        let fingerprint = Fingerprint::of(objects, &line.text, options.header, &attributes);
-        Ok(Wanted { gathered, options, line, attributes, fingerprint, lead })
+        let fingerprint = Fingerprint::of(objects, &line.asked(), options.header, &attributes);
+        Ok(Wanted { gathered, options, line, attributes, fingerprint, start })
     }
 
     /// Whether a seal is that of what is wanted. Where sources are to be deleted it must name the very
@@ -128,67 +136,71 @@ impl Run<'_> {
             && (seal.unload == wanted.gathered.unload || !self.settings.delete_source)
     }
 
-    async fn job(&self, wanted: Wanted, target: Uri, stood: Stood, thorough: bool) -> Result<(Line, Job), Stop> {
-        let Run { s3, scope, deadline, .. } = self;
-        let Wanted { gathered, options, line, mut attributes, fingerprint, lead } = wanted;
-        let Gathered { first, objects, columns, unload } = gathered;
-        let lead = match lead {
-            Some(lead) => lead,
-            None => Lead::read(s3, &objects, 0).await?,
-        };
+    /// Looks at how the sources begin, and whether the options say so.
+    async fn start(&self, objects: &[Object], options: &Options) -> Result<Start, Stop> {
+        let lead = Lead::read(self.s3, objects, 0).await?;
         if lead.bytes.starts_with(b"PAR1") {
             let reason = "it is Parquet, which names its columns itself";
-            return Err(Stop::Settled(Receipt::idle(scope.uri(), Outcome::Skipped, reason)));
+            return Err(Stop::Settled(Receipt::idle(self.scope.uri(), Outcome::Skipped, reason)));
         }
-        let compression = if lead.bytes.is_empty() { options.compression } else { Compression::of(&lead.bytes) };
+        let found = Compression::of(&lead.bytes);
+        let compression = if lead.bytes.is_empty() { options.compression } else { found };
+        if options.stated && options.compression != compression {
+            return Err(Error::CompressionDiffers { uri: lead.uri, said: options.compression, found }.into());
+        }
+        // The first source that has rows tells; a compressed one without any is as small as one can be.
+        let opening = |lead: &Lead| Opening::of(&lead.bytes, lead.is_whole(), compression, &options.dialect);
+        let (first, next) = (opening(&lead), objects.iter().position(|object| object.size > lead.size));
+        let opening = match (first.first == First::Empty, next) {
+            (true, Some(next)) => opening(&Lead::read(self.s3, objects, next).await?),
+            _ => first,
+        };
+        Ok(Start { lead, compression, opening })
+    }
+
+    async fn job(&self, wanted: Wanted, target: Uri, stood: Stood, thorough: bool) -> Result<(Line, Job), Stop> {
+        let Run { settings, s3, deadline, .. } = self;
+        let Wanted { gathered, options, line, mut attributes, fingerprint, start } = wanted;
+        let Gathered { first, objects, columns, unload } = gathered;
+        let start = match start {
+            Some(start) => start,
+            None => self.start(&objects, &options).await?,
+        };
+        let Start { lead, compression, opening } = start;
         if self.target(compression)? != target {
             return Err(Stop::Compressed(compression));
         }
-        if let Some(said) = options.compression.filter(|said| Some(*said) != compression) {
-            let (uri, found) = (lead.uri.clone(), compression);
-            return Err(Error::CompressionDiffers { uri, said, found }.into());
-        }
-        let record = self.first_record(&objects, &lead, compression, &options.dialect).await?;
         let line = match &columns {
-            Some(found) if self.settings.check_columns => {
-                line.fitted(self.settings, &lead.uri, found, &record, &options.dialect)?
+            Some(found) if settings.check_columns => {
+                line.fitted(settings, &lead.uri, found, &opening.first, &options.dialect)?
             }
             _ => line,
         };
+        let line = line.like(&opening);
         if compression.is_some() {
             attributes.content_type.clone_from(&first.attributes.content_type);
         }
         if first.tagged {
             attributes.tagging = Some(s3.tagging(&first.object.uri).await?);
         }
-        // The sources' own headers are left out of an object that has one for all of them. One that stands
-        // within a compressed object can only stay where it is.
-        let is_there = line.is(&record);
-        let stays = is_there && compression.is_some() && objects.len() == 1 && !line.has_bom();
-        let own = if (options.header || is_there) && !stays { lead.own_header(&options.dialect)? } else { None };
-        let header = if stays { Bytes::new() } else { line.compressed(&target, compression)? };
-        let alike = Alike { compression, header: own.map_or(b"", |(header, _)| header) };
+        let replaced = line.replaces(&lead.uri, &opening, options.header, compression, objects.len() == 1)?;
+        let header = if replaced.is_some() { line.compressed(&target, compression)? } else { Bytes::new() };
+        let alike = Alike { compression, cut: &lead.bytes[..replaced.unwrap_or_default()] };
         let sources = join(s3, objects, &lead, &alike, thorough).await?;
-        let deadline = *deadline;
-        let job = Job { header, sources, lead, compression, target, stood, attributes, fingerprint, unload, deadline };
+        let job = Job {
+            header,
+            ending: line.ending(),
+            sources,
+            lead,
+            compression,
+            target,
+            stood,
+            attributes,
+            fingerprint,
+            unload,
+            deadline: *deadline,
+        };
         Ok((line, job))
-    }
-
-    /// The first record of the sources, if they have rows. A compressed source without any is as small as
-    /// one can be.
-    async fn first_record(
-        &self,
-        objects: &[Object],
-        lead: &Lead,
-        compression: Option<Compression>,
-        dialect: &Dialect,
-    ) -> Result<First, Error> {
-        let first = |lead: &Lead| First::of(&lead.bytes, lead.is_whole(), compression, dialect);
-        let next = objects.iter().position(|object| object.size > lead.size);
-        match (first(lead), next) {
-            (First::Empty, Some(next)) => Ok(first(&Lead::read(self.s3, objects, next).await?)),
-            (found, _) => Ok(found),
-        }
     }
 
     /// Deletes the sources of a final object that is proved, if that is wanted. That an earlier run wrote

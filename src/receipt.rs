@@ -60,6 +60,8 @@ pub enum ColumnsFrom {
     Metadata,
     Sidecar,
     Manifest,
+    /// FIXEDWIDTH's spec.
+    Options,
     /// The header that UNLOAD itself put on the slices of one final object.
     Source,
 }

@@ -66,6 +66,8 @@ pub struct Object {
 pub struct Head {
     pub object: Object,
     pub attributes: Attributes,
+    /// The storage class, or the tier of it, from which the object would have to be restored first.
+    pub archive: Option<String>,
     /// The tags themselves need another request.
     pub tagged: bool,
     /// In seconds since 1970.

@@ -15,6 +15,8 @@ pub struct Settings {
     pub options: Options,
     /// Whether a header must have as many columns as the first record.
     pub check_columns: bool,
+    /// Whether errors may show the beginning of a record.
+    pub show_record: bool,
     pub bom: bool,
     /// Once its final object is proved.
     pub delete_source: bool,
@@ -81,7 +83,7 @@ impl Settings {
             Some(other) => Err(wrong(name, other, "allowed are on and off".into())),
         };
         let (bom, delete_source) = (switch("BOM", false)?, switch("DELETE_SOURCE", false)?);
-        let check_columns = switch("CHECK_COLUMNS", true)?;
+        let (check_columns, show_record) = (switch("CHECK_COLUMNS", true)?, switch("SHOW_RECORD", false)?);
         let final_kms_key_id = optional("FINAL_KMS_KEY_ID");
         Ok(Settings {
             unload_prefix,
@@ -90,6 +92,7 @@ impl Settings {
             output,
             options,
             check_columns,
+            show_record,
             bom,
             delete_source,
             final_kms_key_id,
@@ -227,7 +230,7 @@ mod tests {
         let uri = settings.final_uri(&Uri::new("b", "unload/q/0000_part_00"), "unload/q/", None).unwrap();
         assert_eq!(uri.to_string(), "s3://b/final/q/0000_part_00");
         assert_eq!(settings.options, Options::default());
-        assert!(!settings.bom && settings.check_columns);
+        assert!(settings.check_columns && !settings.show_record && !settings.bom);
     }
 
     #[test]

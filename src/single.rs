@@ -92,10 +92,8 @@ pub async fn gather(
     while let Some((entry, head)) = heads.try_next().await? {
         match head {
             None => missing.push(entry.uri.clone()),
-            Some(head) if head.is_client_encrypted() => {
-                return Err(Error::ClientEncrypted { uri: entry.uri.clone() }.into());
-            }
             Some(head) => {
+                task::refuse_unreadable(&head)?;
                 let (uri, size) = (entry.uri.clone(), head.object.size);
                 changed.extend(entry.size.filter(|listed| *listed != size).map(|listed| Changed { uri, size, listed }));
                 objects.push(head.object.clone());
@@ -111,10 +109,10 @@ pub async fn gather(
         Some(first) if missing.is_empty() && changed.is_empty() => {
             let named = (uri, unload.columns.as_deref());
             let columns = lookup::of_unload(s3, &first, unload.sidecars(), &settings.unload_prefix, named).await;
-            let columns = match (columns, needs_no_header(&settings.options, Output::Single)) {
+            let columns = match (columns, needs_no_header(&settings.options, Output::Single, None)) {
                 (Err(Error::NoColumns { .. }), Some(reason)) => return settled(Outcome::Skipped, reason),
                 (Err(Error::NoColumns { .. }), None) if settings.options.header => None,
-                (columns, _) => Some(columns?),
+                (columns, _) => Some(lookup::or_of_spec(columns, settings)?),
             };
             Ok(Gathered { first, objects, columns, unload: Some(version) })
         }

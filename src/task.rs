@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::receipt::{Outcome, Receipt};
-use crate::s3::S3;
+use crate::header::lookup::Found;
+use crate::receipt::{ColumnsFrom, Outcome, Receipt};
+use crate::s3::{Head, S3};
 use crate::settings::Output;
 use crate::unload::options::Compression;
 use crate::unload::{Dialect, Options, Unload, manifest, name};
@@ -88,12 +89,26 @@ pub fn refuse_elsewhere(unload: &Unload, prefix: &str) -> Result<(), Error> {
     }
 }
 
-/// Why an unload with these options needs no header, if it does not.
-pub fn needs_no_header(options: &Options, output: Output) -> Option<&'static str> {
+/// Why an unload with these options needs no header, if it does not. Where HEADER has put one on each
+/// object, only somebody who has named columns beside it may want others: a manifest has just those.
+pub fn needs_no_header(options: &Options, output: Output, columns: Option<&Found>) -> Option<&'static str> {
+    let are_its_own = columns.is_none_or(|found| found.from == ColumnsFrom::Manifest);
     match options.dialect {
         Dialect::Parquet => Some("FORMAT PARQUET names its columns itself"),
         Dialect::Json => Some("FORMAT JSON names its columns itself"),
-        _ if output == Output::Single => None,
-        _ => options.header.then_some("HEADER: UNLOAD has put a header on it itself"),
+        _ if options.header && output == Output::Each && are_its_own => {
+            Some("HEADER: UNLOAD has put a header on it itself")
+        }
+        _ => None,
+    }
+}
+
+/// Refuses a source whose rows S3 does not have, or does not give.
+pub fn refuse_unreadable(source: &Head) -> Result<(), Error> {
+    let uri = source.object.uri.clone();
+    match &source.archive {
+        _ if source.is_client_encrypted() => Err(Error::ClientEncrypted { uri }),
+        Some(class) => Err(Error::Archived { uri, class: class.clone() }),
+        None => Ok(()),
     }
 }

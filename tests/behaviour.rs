@@ -249,7 +249,8 @@ async fn compressed_objects_get_a_compressed_header() {
     gzip.write_all(b"1,Salome\n").unwrap();
     world.put("unload/q_.headers", "id,name").await;
     world.put("unload/q_0000_part_00.csv", gzip.finish().unwrap()).await;
-    let variables = [CSV, ("FINAL_KEY", "final/{path}{compression}")];
+    let options = ("UNLOAD_OPTIONS", "CSV GZIP EXTENSION 'csv'");
+    let variables = [options, ("FINAL_KEY", "final/{path}{compression}")];
     world.receipt(&variables, "unload/q_0000_part_00.csv").await;
     let result = world.get("final/q_0000_part_00.csv.gz").await.unwrap();
     let mut text = String::new();

@@ -18,10 +18,16 @@ async fn world(bytes: impl Into<Vec<u8>>) -> World {
 }
 
 /// The kind and the message of what is wrong with it.
-async fn refused(world: &World, options: &str) -> (String, String) {
+async fn refused_by(world: &World, options: &str) -> (String, String) {
     let error = world.run(&[("UNLOAD_OPTIONS", options)], &[KEY]).await.unwrap_err();
-    assert!(!world.keys().await.iter().any(|key| key.starts_with("final/")), "{error}");
     (error.kind(), error.to_string())
+}
+
+/// The same, where nothing may come of it.
+async fn refused(world: &World, options: &str) -> (String, String) {
+    let refused = refused_by(world, options).await;
+    assert!(!world.keys().await.iter().any(|key| key.starts_with("final/")), "{refused:?}");
+    refused
 }
 
 #[tokio::test]
@@ -79,8 +85,53 @@ async fn what_the_options_say_of_the_compression_must_be_so() {
     assert_eq!(kind, "CompressionDiffers");
     assert!(message.ends_with("should be gzip by the options, but is not compressed by its content; mend the options"));
     let zstd = Compression::Zstd.member(b"1|a|b\n").unwrap();
-    let (_, message) = refused(&world(zstd).await, "BZIP2").await;
+    let world = world(zstd).await;
+    let (_, message) = refused(&world, "BZIP2").await;
     assert!(message.contains("should be bzip2 by the options, but is zstd by its content"), "{message}");
+    let (_, message) = refused(&world, "DELIMITER '|'").await;
+    assert!(message.contains("should be not compressed by the options, but is zstd by its content"), "{message}");
+    assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written, "without options nobody has said anything");
+    for bytes in [Vec::new(), Compression::Zstd.member(b"").unwrap()] {
+        world.put(KEY, bytes).await;
+        assert_eq!(world.receipt(&[("UNLOAD_OPTIONS", "ZSTD")], KEY).await.outcome, Outcome::Written, "no rows");
+    }
+}
+
+/// The data may be personal.
+#[tokio::test]
+async fn a_record_is_shown_only_where_a_setting_allows_it() {
+    let world = world(format!("1|{}\n", "größe ".repeat(50))).await;
+    let error = world.run(&[], &[KEY]).await.unwrap_err().to_string();
+    assert!(!error.contains("größe"), "{error}");
+    let error = world.run(&[("SHOW_RECORD", "on")], &[KEY]).await.unwrap_err().to_string();
+    let record: String = format!("1|{}", "größe ".repeat(50)).chars().take(200).collect();
+    assert!(error.contains(&format!("but it has 2 (it begins {record:?}); mend")), "{error}");
+}
+
+#[tokio::test]
+async fn fixed_width_names_may_come_from_the_spec() {
+    let options = |sql| [("UNLOAD_OPTIONS", sql)];
+    let world = World::new().await;
+    world.put(KEY, "1  größe \n").await;
+    let receipt = world.receipt(&options("FIXEDWIDTH 'id:3,näm:6'"), KEY).await.written.unwrap();
+    assert_eq!((receipt.columns_from, receipt.columns), (ColumnsFrom::Options, 2));
+    assert_eq!(world.text("final/q_0000_part_00").await, "id näm   \n1  größe \n");
+    let error = world.run(&options("FIXEDWIDTH '0:3,1:6'"), &[KEY]).await.unwrap_err();
+    assert_eq!(error.kind(), "ColumnsNotFound", "numbers are no names: {error}");
+    let receipt = world.receipt(&options("FIXEDWIDTH 'id:3,näm:6' MANIFEST VERBOSE"), KEY).await;
+    assert_eq!(receipt.outcome, Outcome::Waiting, "the manifest will name them");
+
+    world.put("unload/q_manifest", manifest(&world.bucket, &[(KEY, 12)], &[])).await;
+    let single = [SINGLE, options("FIXEDWIDTH 'id:3,näm:6'")[0]];
+    assert_eq!(world.receipt(&single, "unload/q_manifest").await.written.unwrap().columns_from, ColumnsFrom::Options);
+    assert_eq!(world.text("final/q.csv").await, "id näm   \n1  größe \n");
+
+    world.put("unload/q_.headers", "number,name").await;
+    let (kind, message) = refused_by(&world, "FIXEDWIDTH 'id:3,name:6'").await;
+    assert_eq!(kind, "HeaderUnwritable");
+    assert!(message.contains("\"number\", has 6 characters, but its column is 3 wide"), "{message}");
+    let (_, message) = refused_by(&world, "FIXEDWIDTH 'id:3,name:5,x:1'").await;
+    assert!(message.contains("there are 2 column names, but FIXEDWIDTH has 3 columns"), "{message}");
 }
 
 #[tokio::test]
@@ -129,34 +180,4 @@ async fn columns_of_the_partition_are_left_out_where_the_rows_lack_them() {
     world.put("unload/sales.headers", "id,year,name,city").await;
     let error = world.run(&[SINGLE], &["unload/sales.headers"]).await.unwrap_err();
     assert_eq!(error.kind(), "ColumnsDiffer", "what a person wrote is taken as it is: {error}");
-}
-
-/// Nobody said HEADER, and yet it is there.
-#[tokio::test]
-async fn a_header_that_is_there_is_not_doubled() {
-    let rows = "id|name|city\n1|a|b\n";
-    let world = world(rows).await;
-    assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
-    assert_eq!(world.text("final/q_0000_part_00").await, rows);
-    world.receipt(&[("BOM", "on")], KEY).await;
-    assert_eq!(world.text("final/q_0000_part_00").await, format!("\u{feff}{rows}"));
-
-    let gzip = Compression::Gzip.member(rows.as_bytes()).unwrap();
-    world.put(KEY, gzip.clone()).await;
-    world.receipt(&[], KEY).await;
-    assert!(world.get("final/q_0000_part_00").await.unwrap() == gzip, "nothing in front of it");
-    let error = world.run(&[("BOM", "on")], &[KEY]).await.unwrap_err();
-    assert_eq!(error.kind(), "HeaderInside", "a byte order mark would have to stand before it: {error}");
-
-    let other = "unload/q_0001_part_00";
-    let manifest = async |bytes: &[u8]| {
-        world.put(KEY, bytes.to_vec()).await;
-        world.put(other, bytes.to_vec()).await;
-        let size = bytes.len() as u64;
-        world.put("unload/q_manifest", manifest(&world.bucket, &[(KEY, size), (other, size)], &[])).await;
-        world.run(&[SINGLE], &["unload/q_manifest"]).await
-    };
-    manifest(rows.as_bytes()).await.unwrap();
-    assert_eq!(world.text("final/q.csv").await, "id|name|city\n1|a|b\n1|a|b\n");
-    assert_eq!(manifest(&gzip).await.unwrap_err().kind(), "HeaderInside");
 }

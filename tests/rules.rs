@@ -140,3 +140,22 @@ async fn a_sidecar_speaks_for_more_objects_than_a_page_lists() {
     assert_eq!(answer.receipts.len(), 1_100);
     assert_eq!(world.local().keys(&world.bucket).iter().filter(|key| key.starts_with("final/")).count(), 1_100);
 }
+
+/// S3 answers 403 to every read of an object that is archived.
+#[tokio::test]
+async fn an_archived_source_is_refused() {
+    let world = world(1_000).await;
+    let local = world.local();
+    let put = |object| local.put(&world.bucket, KEY, object);
+    for class in ["GLACIER", "DEEP_ARCHIVE"] {
+        put(Object::new(rows(1_000)).archived(class, false));
+        let error = world.run(&[], &[KEY]).await.unwrap_err();
+        assert_eq!(error.kind(), "ObjectArchived");
+        assert!(error.to_string().contains(&format!("storage class {class}, from which")), "{error}");
+    }
+    put(Object::new(rows(1_000)).archived("GLACIER", true));
+    world.receipt(&[], KEY).await;
+    put(Object::new(rows(8 * MIB)).archived("GLACIER_IR", true));
+    world.receipt(&[], KEY).await;
+    assert!(world.local().get(&world.bucket, FINAL).is_some());
+}

@@ -303,7 +303,10 @@ async fn headers_that_cannot_be_cut_off_are_refused() {
     let gzip = Compression::Gzip.member(b"id\n1\n").unwrap();
     let (kind, message) = error("HEADER GZIP", [gzip.clone(), gzip]).await;
     assert_eq!(kind, "HeaderInside");
-    assert!(message.ends_with("within gzip, where it can't be cut off; unload without HEADER"), "{message}");
+    assert!(
+        message.ends_with("within gzip, where it can't be cut off or replaced; unload without HEADER"),
+        "{message}"
+    );
     let (kind, _) = error("HEADER", [b"id\n1\n".to_vec(), b"2\n".to_vec()]).await;
     assert_eq!(kind, "HeadersDiffer");
     let endless = [vec![b'x'; 6 * MIB], b"2\n".to_vec()];

@@ -75,6 +75,11 @@ macro_rules! show {
         $output.content_language.clone_from(&$object.headers.content_language);
         $output.cache_control.clone_from(&$object.headers.cache_control);
         $output.ssekms_key_id.clone_from(&$object.headers.kms_key_id);
+        if let Some((class, is_restored)) = $object.archive {
+            $output.storage_class = Some(StorageClass::from_static(class));
+            $output.restore = is_restored
+                .then(|| "ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2029 00:00:00 GMT\"".to_owned());
+        }
         $output.e_tag = Some(ETag::Strong($object.etag.clone()));
         $output.last_modified = Some($object.modified.into());
     }};
@@ -117,6 +122,7 @@ impl S3 for Api {
         if input.if_match.as_ref().is_some_and(|only| !matches(only, &object.etag)) {
             return Err(failed("If-Match"));
         }
+        object.allow_reading()?;
         let whole = object.content.length();
         let range = match input.range {
             None => None,
@@ -252,6 +258,7 @@ impl S3 for Api {
         if input.copy_source_if_match.as_ref().is_some_and(|only| !matches(only, &source.etag)) {
             return Err(failed("x-amz-copy-source-If-Match"));
         }
+        source.allow_reading()?;
         let content = match &input.copy_source_range {
             None => source.content.clone(),
             Some(range) => {

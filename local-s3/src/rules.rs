@@ -63,6 +63,18 @@ impl Store {
     }
 }
 
+impl Object {
+    /// What is archived gives nothing until it is restored.
+    pub fn allow_reading(&self) -> S3Result<()> {
+        match self.archive {
+            Some((_, false)) => {
+                Err(s3_error!(InvalidObjectState, "The operation is not valid for the object's storage class"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Upload {
     /// A part that arrived; one with the same number is replaced.
     pub fn take(&mut self, number: i32, content: Content, now: SystemTime) -> S3Result<String> {

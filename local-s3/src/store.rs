@@ -16,6 +16,8 @@ pub struct Object {
     pub modified: SystemTime,
     pub checksum: Option<Checksum>,
     pub headers: Headers,
+    /// The storage class that it has been moved to, and whether it was restored from there.
+    pub archive: Option<(&'static str, bool)>,
 }
 
 /// What is given with PutObject or CreateMultipartUpload and shown by HEAD.
@@ -50,12 +52,18 @@ impl Object {
         let content = content.into();
         let checksum = Some(Checksum::of(CrcAlgorithm::Crc64Nvme, &content));
         let (etag, modified) = (content.etag(), SystemTime::now());
-        Object { content, etag, modified, checksum, headers: Headers::default() }
+        Object { content, etag, modified, checksum, headers: Headers::default(), archive: None }
     }
 
     /// With a header of user metadata, `x-amz-meta-` left out.
     pub fn with_metadata(mut self, name: &str, value: &str) -> Object {
         self.headers.metadata.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Archived in this storage class, from which nothing is given unless it was restored.
+    pub fn archived(mut self, class: &'static str, is_restored: bool) -> Object {
+        self.archive = Some((class, is_restored));
         self
     }
 

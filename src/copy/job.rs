@@ -22,6 +22,8 @@ const AHEAD: u64 = 5 << 20;
 #[derive(Debug)]
 pub struct Job {
     pub header: Bytes,
+    /// Of a row.
+    pub ending: &'static [u8],
     pub sources: Vec<Source>,
     pub lead: Lead,
     pub compression: Option<Compression>,
@@ -40,7 +42,7 @@ impl Job {
     pub fn line(&self) -> Vec<Piece> {
         let header = Piece::new(Origin::Header, 0, self.header.len() as u64);
         let sources = self.sources.iter().enumerate().flat_map(|(index, source)| {
-            let newline = source.newline.then(|| Piece::new(Origin::Newline, 0, 1));
+            let newline = source.newline.then(|| Piece::new(Origin::Newline, 0, self.ending.len() as u64));
             [Piece::new(Origin::Source(index), source.start, source.object.size), newline.flatten()]
         });
         std::iter::once(header).chain(sources).flatten().collect()
@@ -49,7 +51,9 @@ impl Job {
     /// The CRC that the final object must have, if those of all sources are known.
     pub fn crc(&self) -> Option<Crc> {
         let pieces = self.sources.iter().flat_map(|source| {
-            let newline = source.newline.then(|| (source.crc.map(|crc| Crc::of(crc.algorithm, b"\n")), 1));
+            let newline = source
+                .newline
+                .then(|| (source.crc.map(|crc| Crc::of(crc.algorithm, self.ending)), self.ending.len() as u64));
             std::iter::once((source.crc, source.object.size - source.start)).chain(newline)
         });
         crc::expected(&self.header, pieces)
@@ -61,8 +65,8 @@ impl Job {
             let slice = range.start as usize..range.end as usize;
             match of {
                 Origin::Header => Ok(self.header.slice(slice)),
-                Origin::Newline => Ok(Bytes::from_static(b"\n")),
-                Origin::Source(source) if self.has(source, range) => Ok(self.lead.bytes.slice(slice)),
+                Origin::Newline => Ok(Bytes::from_static(self.ending).slice(slice)),
+                Origin::Source(_) if range.end <= self.at_hand(of) => Ok(self.lead.bytes.slice(slice)),
                 Origin::Source(source) => {
                     let source = &self.sources[source];
                     let bytes = s3.get_range(&source.object, range).await?;
@@ -79,8 +83,11 @@ impl Job {
         let largest = pieces.iter().map(Piece::length).max().unwrap_or_default();
         let at_once = AHEAD.checked_div(largest).map_or(1, |count| (count as usize).clamp(1, AT_ONCE));
         let ranges = pieces.iter().flat_map(|Piece { of, range }| {
-            let piece = |range| Piece { of: *of, range };
-            range.split(range.length().div_ceil(AHEAD)).map(piece)
+            let (of, end) = (*of, self.at_hand(*of));
+            let halves =
+                [ByteRange::new(range.start, range.end.min(end)), ByteRange::new(range.start.max(end), range.end)];
+            let split = |range: ByteRange| range.split(range.length().div_ceil(AHEAD));
+            halves.into_iter().flatten().flat_map(split).map(move |range| Piece { of, range })
         });
         let read = stream::iter(ranges).map(read).buffered(at_once);
         let all = read.try_fold(bytes, async |mut bytes, piece| {
@@ -90,7 +97,8 @@ impl Job {
         Ok(all.await?.freeze())
     }
 
-    fn has(&self, source: usize, range: ByteRange) -> bool {
-        source == self.lead.source && range.end <= self.lead.bytes.len() as u64
+    /// How many bytes of it need not be read.
+    fn at_hand(&self, of: Origin) -> u64 {
+        if of == Origin::Source(self.lead.source) { self.lead.bytes.len() as u64 } else { 0 }
     }
 }

@@ -9,6 +9,7 @@ use super::range::ByteRange;
 use super::source::{START, Source};
 use crate::crc::Crc;
 use crate::error::Error;
+use crate::header::encode::BOM;
 use crate::s3::{AT_ONCE, Object, S3, S3Error};
 use crate::unload::options::Compression;
 
@@ -16,8 +17,8 @@ use crate::unload::options::Compression;
 #[derive(Debug)]
 pub struct Alike<'a> {
     pub compression: Option<Compression>,
-    /// That of each source, as it stands in front of its rows; empty where they have none.
-    pub header: &'a [u8],
+    /// What each source begins with that is cut off: a byte order mark, a header of its own, or nothing.
+    pub cut: &'a [u8],
 }
 
 /// The sources of a job, joined so that each row stands on a line of its own and no header between them.
@@ -30,7 +31,7 @@ pub async fn join(
     alike: &Alike<'_>,
     thorough: bool,
 ) -> Result<Vec<Source>, Error> {
-    let start = alike.header.len() as u64;
+    let start = alike.cut.len() as u64;
     let last = objects.iter().rposition(|object| object.size > start);
     let looks = objects.iter().enumerate().map(|(index, object)| async move {
         let is_followed = last > Some(index) && object.size > start;
@@ -47,25 +48,25 @@ pub async fn join(
     let joined = objects.into_iter().zip(looks).map(|(object, (newline, unseen))| match object.size {
         0 => Source::from(object),
         size => {
-            let crc = object.crc.map(|crc| crc.behind(Crc::of(crc.algorithm, alike.header), size - start));
+            let crc = object.crc.map(|crc| crc.behind(Crc::of(crc.algorithm, alike.cut), size - start));
             Source { start, crc, newline, unseen, object }
         }
     });
     Ok(joined.collect())
 }
 
-/// Refuses a source that is compressed in another way than the first, or has another header.
+/// Refuses a source that is compressed in another way than the first, or begins with something else.
 async fn begins_alike(s3: &S3, object: &Object, lead: &Lead, alike: &Alike<'_>) -> Result<(), Error> {
     if object.uri == lead.uri {
         return Ok(());
     }
-    let length = START.max(alike.header.len() as u64);
+    let length = START.max(alike.cut.len() as u64);
     let Some(range) = ByteRange::new(0, length.min(object.size)) else { return Ok(()) };
     let start = s3.get_range(object, range).await?;
     let (uri, first, found) = (object.uri.clone(), lead.uri.clone(), Compression::of(&start));
     if found != alike.compression {
         return Err(Error::MixedCompression { uri, found, first, expected: alike.compression });
-    } else if !start.starts_with(alike.header) {
+    } else if !start.starts_with(alike.cut) || alike.cut.is_empty() && start.starts_with(BOM) {
         return Err(Error::HeadersDiffer { uri, first });
     }
     Ok(())

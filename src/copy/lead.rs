@@ -1,14 +1,10 @@
-//! The first bytes of a job's sources, which tell how they are compressed, and whether they begin with a
-//! header.
+//! The first bytes of a job's sources, which tell how they are compressed and how they begin.
 
 use bytes::Bytes;
 
 use super::plan;
 use super::range::ByteRange;
-use crate::error::Error;
 use crate::s3::{Object, S3, S3Error};
-use crate::unload::options::Compression;
-use crate::unload::{Dialect, Record};
 use crate::uri::Uri;
 
 /// What is read of the first source with any bytes: as much as the part that carries the header must have.
@@ -38,25 +34,5 @@ impl Lead {
 
     pub fn is_whole(&self) -> bool {
         self.bytes.len() as u64 == self.size
-    }
-
-    /// The header that UNLOAD put in front of the rows, and its number of fields; `None` where there is
-    /// nothing at all.
-    pub fn own_header(&self, dialect: &Dialect) -> Result<Option<(&[u8], usize)>, Error> {
-        if self.bytes.is_empty() {
-            return Ok(None);
-        }
-        if let Some(compression) = Compression::of(&self.bytes) {
-            return Err(Error::HeaderInside { uri: self.uri.clone(), compression });
-        }
-        match Record::first(&self.bytes, dialect) {
-            Some(Record { length, fields }) => Ok(Some((&self.bytes[..length], fields))),
-            None if self.is_whole() => {
-                let fields =
-                    Record::first(&[&self.bytes[..], b"\n"].concat(), dialect).map_or(1, |record| record.fields);
-                Ok(Some((&self.bytes, fields)))
-            }
-            None => Err(Error::HeaderUnended { uri: self.uri.clone(), limit: LEAD }),
-        }
     }
 }

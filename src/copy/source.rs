@@ -2,6 +2,7 @@
 
 use super::range::ByteRange;
 use crate::crc::Crc;
+use crate::header::encode::BOM;
 use crate::s3::Object;
 use crate::unload::options::Compression;
 
@@ -31,10 +32,13 @@ impl From<Object> for Source {
 
 impl Source {
     /// Whether a range that was read of it, while nobody has looked at it, says that it is compressed like
-    /// the first source, and ends in a newline. A range that is too short to tell says no.
+    /// the first source, has no byte order mark, and ends in a newline. A range that is too short to tell says no.
     pub fn is_like_the_first(&self, range: ByteRange, bytes: &[u8], compression: Option<Compression>) -> bool {
         let begins = match range.start {
-            0 => bytes.len() as u64 >= START.min(self.object.size) && Compression::of(bytes) == compression,
+            0 => {
+                let is_enough = bytes.len() as u64 >= START.min(self.object.size);
+                is_enough && Compression::of(bytes) == compression && !bytes.starts_with(BOM)
+            }
             start => start >= START,
         };
         let ends = range.end < self.object.size || compression.is_some() || bytes.ends_with(b"\n");
@@ -63,6 +67,7 @@ mod tests {
         assert!(!is(&rows[..19], 19, 0, None), "the last row does not end");
         assert!(!is(&gzip, gzip.len() as u64, 0, None) && !is(rows, 20, 0, Some(Compression::Gzip)));
         assert!(is(&gzip, gzip.len() as u64, 0, Some(Compression::Gzip)), "what is compressed ends as it likes");
+        assert!(!is(&[BOM, rows].concat(), 23, 0, None), "a byte order mark in the middle of a file");
         assert!(!is(&rows[..15], 20, 0, None) && !is(&rows[15..], 20, 15, None), "cut within the start");
         assert!(is(&rows[16..], 20, 16, None));
     }

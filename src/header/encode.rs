@@ -6,6 +6,10 @@
 use crate::unload::Dialect;
 use crate::unload::options::Field;
 
+/// The most that a header may have, in bytes: 5 MiB. Redshift's 1,600 columns with names of 127 bytes
+/// take 4 % of it.
+pub const LONGEST: usize = 5 << 20;
+
 /// The UTF-8 byte order mark, which tells Excel that a file is UTF-8.
 pub const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -20,6 +24,8 @@ pub enum EncodeError {
     TooWide { position: usize, name: String, length: usize, width: usize },
     #[error("there are {names} column names, but FIXEDWIDTH has {fields} columns")]
     Count { names: usize, fields: usize },
+    #[error("it would have {0} bytes, and at most {LONGEST} are allowed")]
+    TooLong(usize),
     #[error("{0} has no header line")]
     NoHeader(&'static str),
     #[error("the header can't be written as CSV: {0}")]
@@ -36,12 +42,16 @@ pub enum EncodeError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn encode(names: &[String], dialect: &Dialect) -> Result<Vec<u8>, EncodeError> {
-    match dialect {
+    let line = match dialect {
         Dialect::Text { delimiter, add_quotes, escape } => text(names, *delimiter, *add_quotes, *escape),
         Dialect::Csv { delimiter } => csv(names, *delimiter),
         Dialect::FixedWidth(fields) => fixed_width(names, fields),
         Dialect::Parquet => Err(EncodeError::NoHeader("PARQUET")),
         Dialect::Json => Err(EncodeError::NoHeader("JSON")),
+    }?;
+    match line.len() {
+        0..=LONGEST => Ok(line),
+        length => Err(EncodeError::TooLong(length)),
     }
 }
 
@@ -86,10 +96,13 @@ fn text(names: &[String], delimiter: u8, add_quotes: bool, escape: bool) -> Resu
     Ok(line.into_bytes())
 }
 
-/// Widths count characters (AWS, "Unloading data in delimited or fixed-width format").
 fn fixed_width(names: &[String], fields: &[Field]) -> Result<Vec<u8>, EncodeError> {
     if names.len() != fields.len() {
         return Err(EncodeError::Count { names: names.len(), fields: fields.len() });
+    }
+    // The characters of a record are bytes at least; nothing of that many is made.
+    if Field::sum(fields) >= LONGEST {
+        return Err(EncodeError::TooLong(Field::sum(fields).saturating_add(1)));
     }
     let mut line = String::new();
     for (index, (name, Field { width, .. })) in names.iter().zip(fields).enumerate() {
@@ -175,6 +188,23 @@ mod tests {
             "the name of column 1, \"größe\", has 5 characters, but its column is 2 wide"
         );
         assert_eq!(error("FIXEDWIDTH 'a:2'", &["a", "b"]), "there are 2 column names, but FIXEDWIDTH has 1 columns");
+    }
+
+    #[test]
+    fn the_longest_that_redshift_can_ask_for() {
+        let longest: Vec<_> = (0..1_600).map(|number| format!("{number:04}{}", "\"".repeat(123))).collect();
+        let dialect = Options::parse("CSV").unwrap().dialect;
+        assert_eq!(encode(&longest, &dialect).unwrap().len(), 1_600 * (2 + 127 + 123 + 1), "each \" twice");
+        assert_eq!(line("FIXEDWIDTH 'a:5242879'", &["a"]).len(), LONGEST);
+        assert!(error("FIXEDWIDTH 'a:5242880'", &["a"]).contains("5242881 bytes, and at most 5242880"));
+        let most = usize::MAX;
+        let sql = format!("FIXEDWIDTH 'a:{most},b:{most}'");
+        assert!(error(&sql, &["a", "b"]).contains("at most"), "nothing overflows");
+        let names = vec!["é".repeat(60_000); 50];
+        assert_eq!(
+            encode(&names, &dialect).unwrap_err().to_string(),
+            "it would have 6000050 bytes, and at most 5242880 are allowed"
+        );
     }
 
     #[test]

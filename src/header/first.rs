@@ -1,7 +1,8 @@
-//! The first record of a job's sources, held against the columns that its header names.
+//! How a job's sources begin: the first record, held against the columns that the header names.
 
 use std::io::{self, Read};
 
+use super::encode::BOM;
 use crate::unload::options::{Compression, Field};
 use crate::unload::{Dialect, Record};
 
@@ -9,56 +10,80 @@ use crate::unload::{Dialect, Record};
 const SOME: u64 = 64 << 10;
 const MOST: u64 = 16 << 20;
 
-/// What the first bytes of a file say of its first record.
+/// What the first bytes of a file say of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// A byte order mark stands before the first record.
+    pub bom: bool,
+    pub first: First,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub enum First {
-    /// There is none.
+    /// There is no record.
     Empty,
-    /// Its bytes, newline included, and how many fields it has; of a fixed width, how many characters.
-    Record { bytes: Vec<u8>, fields: usize },
+    /// Its bytes, line ending included, and how many fields it has; of a fixed width, how many characters.
+    Record { bytes: Vec<u8>, fields: usize, crlf: bool },
     /// It does not end within what was read.
     Unended,
 }
 
-impl First {
+impl Opening {
     /// `whole` says that these are all bytes of the file, so that a record may end with it.
-    pub fn of(bytes: &[u8], whole: bool, compression: Option<Compression>, dialect: &Dialect) -> First {
-        let Some(compression) = compression else { return First::within(bytes, whole, dialect) };
+    pub fn of(bytes: &[u8], whole: bool, compression: Option<Compression>, dialect: &Dialect) -> Opening {
+        let Some(compression) = compression else { return Opening::within(bytes, whole, dialect) };
         let mut most = SOME;
         loop {
             let (text, ended) = compression.begin(bytes, most);
-            match First::within(&text, whole && ended, dialect) {
-                First::Unended if text.len() as u64 >= most && most < MOST => most = (8 * most).min(MOST),
-                first => return first,
+            let opening = Opening::within(&text, whole && ended, dialect);
+            if opening.first != First::Unended || (text.len() as u64) < most || most >= MOST {
+                return opening;
             }
+            most = (8 * most).min(MOST);
         }
     }
 
-    fn within(text: &[u8], whole: bool, dialect: &Dialect) -> First {
-        let ended = |record: Record| (record.length, record.fields);
-        let record = match Record::first(text, dialect).map(ended) {
-            None if whole && text.is_empty() => return First::Empty,
-            None if whole => Record::first(&[text, b"\n"].concat(), dialect).map(|it| (text.len(), it.fields)),
+    fn within(text: &[u8], whole: bool, dialect: &Dialect) -> Opening {
+        let (bom, text) = text.strip_prefix(BOM).map_or((false, text), |rest| (true, rest));
+        let record = match Record::first(text, dialect) {
+            None if whole && text.is_empty() => return Opening { bom, first: First::Empty },
+            None if whole => {
+                let ended = Record::first(&[text, b"\n"].concat(), dialect);
+                ended.map(|record| Record { length: text.len(), crlf: false, ..record })
+            }
             record => record,
         };
-        match (record, dialect) {
-            (None, _) => First::Unended,
-            (Some((length, _)), Dialect::FixedWidth(_)) => {
-                let bytes = text[..length].to_vec();
-                let fields = String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).chars().count();
-                First::Record { bytes, fields }
-            }
-            (Some((length, fields)), _) => First::Record { bytes: text[..length].to_vec(), fields },
-        }
+        let Some(Record { length, fields, crlf }) = record else { return Opening { bom, first: First::Unended } };
+        let bytes = text[..length].to_vec();
+        let fields = match dialect {
+            Dialect::FixedWidth(_) => String::from_utf8_lossy(without_ending(&bytes)).chars().count(),
+            _ => fields,
+        };
+        Opening { bom, first: First::Record { bytes, fields, crlf } }
+    }
+
+    /// How many bytes it takes in a file that is not compressed.
+    pub fn length(&self, with_record: bool) -> usize {
+        let record = match &self.first {
+            First::Record { bytes, .. } if with_record => bytes.len(),
+            _ => 0,
+        };
+        record + if self.bom { BOM.len() } else { 0 }
     }
 }
 
 /// How many fields the first record must have for these names; of a fixed width, how many characters.
 pub fn expected(names: usize, dialect: &Dialect) -> usize {
     match dialect {
-        Dialect::FixedWidth(fields) => fields.iter().map(|Field { width, .. }| width).sum(),
+        Dialect::FixedWidth(fields) => Field::sum(fields),
         _ => names,
     }
+}
+
+/// A record without its line ending.
+pub fn without_ending(record: &[u8]) -> &[u8] {
+    let record = record.strip_suffix(b"\n").unwrap_or(record);
+    record.strip_suffix(b"\r").unwrap_or(record)
 }
 
 impl Compression {
@@ -102,11 +127,13 @@ mod tests {
     use crate::unload::Options;
 
     fn first(sql: &str, bytes: &[u8], whole: bool, compression: Option<Compression>) -> First {
-        First::of(bytes, whole, compression, &Options::parse(sql).unwrap().dialect)
+        let opening = Opening::of(bytes, whole, compression, &Options::parse(sql).unwrap().dialect);
+        assert!(!opening.bom);
+        opening.first
     }
 
     fn record(text: &str, fields: usize) -> First {
-        First::Record { bytes: text.as_bytes().to_vec(), fields }
+        First::Record { bytes: text.as_bytes().to_vec(), fields, crlf: text.ends_with("\r\n") }
     }
 
     #[test]
@@ -115,7 +142,23 @@ mod tests {
         assert_eq!(first("CSV", b"", true, None), First::Empty);
         assert_eq!(first("CSV", b"1,2", true, None), record("1,2", 2), "the file ends, and so does the record");
         assert_eq!(first("CSV", b"1,2", false, None), First::Unended);
+        assert_eq!(first("CSV", b"1,2\r\n", false, None), record("1,2\r\n", 2));
         assert_eq!(first("FIXEDWIDTH 'a:3,b:4'", "1  größ\n2".as_bytes(), false, None), record("1  größ\n", 7));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_record() {
+        let csv = Dialect::Csv { delimiter: b',' };
+        let rows = "\u{feff}\"a,b\",c\r\n".as_bytes();
+        let member = Compression::Gzip.member(rows).unwrap();
+        for (bytes, compression) in [(rows, None), (&member, Some(Compression::Gzip))] {
+            let opening = Opening::of(bytes, true, compression, &csv);
+            assert_eq!(opening, Opening { bom: true, first: record("\"a,b\",c\r\n", 2) });
+            assert_eq!((opening.length(false), opening.length(true)), (3, rows.len()));
+        }
+        assert_eq!(Opening::of(BOM, true, None, &csv), Opening { bom: true, first: First::Empty });
+        let fixed = Dialect::FixedWidth(vec![Field { id: "a".to_owned(), width: 2 }]);
+        assert_eq!(Opening::of("\u{feff}ab\r\n".as_bytes(), true, None, &fixed).first, record("ab\r\n", 2));
     }
 
     #[test]

@@ -3,27 +3,27 @@
 use bytes::Bytes;
 
 use super::encode::{BOM, encode};
-use super::first::{self, First};
+use super::first::{self, First, Opening, without_ending};
 use super::lookup::Found;
-use crate::copy::{Lead, plan};
 use crate::error::Error;
 use crate::receipt::{ColumnsFrom, Proof, Written};
-use crate::s3::Head;
 use crate::settings::Settings;
 use crate::unload::options::Compression;
 use crate::unload::{Dialect, name};
 use crate::uri::Uri;
 
-/// The most that a header may have, in bytes: the least that the part which carries it must have.
-const LONGEST: u64 = plan::S3.min_part;
+/// How many characters of a record an error shows, where SHOW_RECORD allows it.
+const SHOWN: usize = 200;
 
 #[derive(Debug)]
 pub struct Line {
-    /// As it stands in a file that is not compressed.
-    pub text: Vec<u8>,
-    pub from: ColumnsFrom,
+    /// Without a byte order mark.
+    text: Vec<u8>,
+    /// Whether one comes before it; where nobody has said so, the sources decide.
+    bom: Option<bool>,
+    from: ColumnsFrom,
     /// How many.
-    pub columns: usize,
+    columns: usize,
 }
 
 impl Line {
@@ -36,8 +36,25 @@ impl Line {
             let (uri, place) = (uri.clone(), found.place.clone());
             Error::Encode { uri, place, source }
         })?;
-        let bom = found.columns.bom.unwrap_or(settings.bom);
-        Ok(Line { text: begun(text, bom), from: found.from, columns: found.columns.names.len() })
+        let bom = found.columns.bom.or(settings.bom.then_some(true));
+        Ok(Line { text, bom, from: found.from, columns: found.columns.names.len() })
+    }
+
+    /// The header that the sources bring, the first of which has this URI.
+    pub fn own(settings: &Settings, uri: &Uri, opening: &Opening) -> Result<Line, Error> {
+        match &opening.first {
+            First::Record { bytes, fields, .. } => {
+                let mut text = bytes.clone();
+                text.extend((!text.ends_with(b"\n")).then_some(b'\n'));
+                let (bom, from) = (settings.bom.then_some(true), ColumnsFrom::Source);
+                Ok(Line { text, bom, from, columns: *fields })
+            }
+            First::Unended => Err(Error::HeaderUnended { uri: uri.clone() }),
+            First::Empty => {
+                let looked = "the header that HEADER in the options promises, but all its sources are empty".to_owned();
+                Err(Error::NoColumns { uri: uri.clone(), looked })
+            }
+        }
     }
 
     /// The line, if the first record has as many fields as it names columns. A manifest may name those of
@@ -50,9 +67,9 @@ impl Line {
         first: &First,
         dialect: &Dialect,
     ) -> Result<Line, Error> {
-        let fields = match first {
+        let (record, fields) = match first {
             First::Empty => return Ok(self),
-            First::Record { fields, .. } => *fields,
+            First::Record { bytes, fields, .. } => (bytes, *fields),
             First::Unended => return Err(Error::RecordUnended { uri: uri.clone() }),
         };
         let expected = first::expected(self.columns, dialect);
@@ -66,27 +83,73 @@ impl Line {
             return Line::given(settings, uri, &rest, dialect);
         }
         let (uri, place, by_width) = (uri.clone(), found.place.clone(), matches!(dialect, Dialect::FixedWidth(_)));
-        Err(Error::ColumnsDiffer { uri, place, columns: self.columns, expected, found: fields, by_width })
+        let record = settings.show_record.then(|| String::from_utf8_lossy(record).chars().take(SHOWN).collect());
+        Err(Error::ColumnsDiffer { uri, place, columns: self.columns, expected, found: fields, by_width, record })
     }
 
-    /// The header that the sources bring; `first` is the one that a missing header is told of.
-    pub fn own(settings: &Settings, first: &Head, lead: &Lead, dialect: &Dialect) -> Result<Line, Error> {
-        let Some((record, fields)) = lead.own_header(dialect)? else {
-            let looked = "the header that HEADER in the options promises, but all its sources are empty".to_owned();
-            return Err(Error::NoColumns { uri: first.object.uri.clone(), looked });
+    /// The line as the sources have theirs: ending as their first record does, and with a byte order mark
+    /// if they have one, unless somebody has said otherwise.
+    pub fn like(mut self, opening: &Opening) -> Line {
+        self.bom.get_or_insert(opening.bom);
+        if matches!(opening.first, First::Record { crlf: true, .. }) {
+            self.text = [without_ending(&self.text), b"\r\n"].concat();
+        }
+        self
+    }
+
+    /// How much of each source is cut off, since this line comes in place of it: a byte order mark, and a
+    /// header of its own if HEADER promises one or it is this very line. `None` where the only source begins
+    /// with this line already.
+    pub fn replaces(
+        &self,
+        uri: &Uri,
+        opening: &Opening,
+        is_promised: bool,
+        compression: Option<Compression>,
+        is_only: bool,
+    ) -> Result<Option<usize>, Error> {
+        let own = match &opening.first {
+            First::Record { bytes, .. } => Some(without_ending(bytes)),
+            First::Unended if is_promised => return Err(Error::HeaderUnended { uri: uri.clone() }),
+            _ => None,
         };
-        let mut text = record.to_vec();
-        text.extend((!text.ends_with(b"\n")).then_some(b'\n'));
-        Ok(Line { text: begun(text, settings.bom), from: ColumnsFrom::Source, columns: fields })
+        let is_there = own == Some(without_ending(&self.text));
+        let has_header = is_there || is_promised && own.is_some();
+        match compression {
+            _ if is_there && is_only && self.has_bom() == opening.bom => Ok(None),
+            Some(compression) if has_header => Err(Error::HeaderInside { uri: uri.clone(), compression }),
+            Some(compression) if opening.bom => Err(Error::BomInside { uri: uri.clone(), compression }),
+            Some(_) => Ok(Some(0)),
+            None => Ok(Some(opening.length(has_header))),
+        }
     }
 
-    /// Whether the first record of the sources is this very header.
-    pub fn is(&self, first: &First) -> bool {
-        matches!(first, First::Record { bytes, .. } if bytes == self.text.strip_prefix(BOM).unwrap_or(&self.text))
+    fn has_bom(&self) -> bool {
+        self.bom == Some(true)
     }
 
-    pub fn has_bom(&self) -> bool {
-        self.text.starts_with(BOM)
+    /// What tells it from other lines before the sources have been looked at.
+    pub fn asked(&self) -> Vec<u8> {
+        [format!("{:?} ", self.bom).as_bytes(), &self.text].concat()
+    }
+
+    /// As it stands in a file that is not compressed.
+    fn bytes(&self) -> Vec<u8> {
+        [if self.has_bom() { BOM } else { b"" }, &self.text].concat()
+    }
+
+    /// As it stands in the file.
+    pub fn compressed(&self, uri: &Uri, compression: Option<Compression>) -> Result<Bytes, Error> {
+        let header = match compression {
+            None => Ok(self.bytes()),
+            Some(compression) => compression.member(&self.bytes()),
+        };
+        header.map(Bytes::from).map_err(|source| Error::Compress { uri: uri.clone(), source })
+    }
+
+    /// What ends its records.
+    pub fn ending(&self) -> &'static [u8] {
+        if self.text.ends_with(b"\r\n") { b"\r\n" } else { b"\n" }
     }
 
     /// What a receipt says of an object with this header.
@@ -94,22 +157,4 @@ impl Line {
         let etag = etag.trim_matches('"').to_owned();
         Written { columns_from: self.from, columns: self.columns, bytes, bytes_through: 0, parts, proof, etag }
     }
-
-    /// As it stands in the file.
-    pub fn compressed(&self, uri: &Uri, compression: Option<Compression>) -> Result<Bytes, Error> {
-        let header = match compression {
-            None => self.text.clone(),
-            Some(compression) => {
-                compression.member(&self.text).map_err(|source| Error::Compress { uri: uri.clone(), source })?
-            }
-        };
-        if header.len() as u64 > LONGEST {
-            return Err(Error::LongHeader { uri: uri.clone(), size: header.len(), limit: LONGEST });
-        }
-        Ok(header.into())
-    }
-}
-
-fn begun(text: Vec<u8>, bom: bool) -> Vec<u8> {
-    if bom { [BOM, &text].concat() } else { text }
 }

@@ -7,7 +7,8 @@ use crate::receipt::ColumnsFrom;
 use crate::s3::{Head, Object, S3};
 use crate::settings::Settings;
 use crate::unload::name::SIDECAR;
-use crate::unload::{Manifest, Name, Options, manifest};
+use crate::unload::options::Field;
+use crate::unload::{Dialect, Manifest, Name, Options, manifest};
 use crate::uri::Uri;
 
 const NOT_VERBOSE: &str = "not VERBOSE, so without column names";
@@ -71,6 +72,18 @@ pub async fn of_unload(
             let looked = format!("{}, {manifest} ({NOT_VERBOSE})", looked.join(", "));
             Err(Error::NoColumns { uri: first.object.uri.clone(), looked })
         }
+    }
+}
+
+/// The columns that were found; or, where there are none, those that FIXEDWIDTH in UNLOAD_OPTIONS names,
+/// if it does not just number them.
+pub fn or_of_spec(columns: Result<Found, Error>, settings: &Settings) -> Result<Found, Error> {
+    match (columns, &settings.options.dialect) {
+        (Err(Error::NoColumns { .. }), Dialect::FixedWidth(fields)) if fields.iter().all(Field::is_named) => {
+            let names = fields.iter().map(|field| field.id.clone()).collect();
+            found(Columns::named(names), ColumnsFrom::Options, "FIXEDWIDTH in UNLOAD_OPTIONS".to_owned())
+        }
+        (columns, _) => columns,
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::ChecksumMode;
+use aws_sdk_s3::types::{ArchiveStatus, ChecksumMode, StorageClass};
 use bytes::{Bytes, BytesMut};
 
 use super::{
@@ -29,6 +30,7 @@ impl S3 {
         let modified = head.last_modified.map_or(0, |time| time.secs());
         let tagged = head.tag_count().is_some_and(|count| count > 0);
         let crc = crc_of!(head);
+        let archive = archive(&head);
         let attributes = Attributes {
             metadata: head.metadata.unwrap_or_default(),
             content_type: head.content_type,
@@ -44,7 +46,7 @@ impl S3 {
             return Err(S3Error::unusable("HeadObject", uri, "no Content-Length or ETag"));
         };
         let object = Object { uri: uri.clone(), size, etag, crc };
-        Ok(Some(Head { object, attributes, tagged, modified }))
+        Ok(Some(Head { object, attributes, archive, tagged, modified }))
     }
 
     /// GetObject of a whole small object, with its ETag; `None` where there is none, an error where it is
@@ -144,6 +146,15 @@ impl S3 {
         let answer = request.customize().interceptor(self.traffic.clone()).send().await;
         answer.map(drop).map_err(|error| S3Error::new("DeleteObject", uri, error))
     }
+}
+
+/// From where the object would have to be restored before S3 gives anything of it: a storage class, or a tier
+/// of INTELLIGENT_TIERING (S3 user guide, "Working with archived objects").
+fn archive(head: &HeadObjectOutput) -> Option<String> {
+    let class = head.storage_class().filter(|class| matches!(class, StorageClass::Glacier | StorageClass::DeepArchive));
+    let place = class.map(StorageClass::as_str).or(head.archive_status().map(ArchiveStatus::as_str));
+    let is_restored = head.restore().is_some_and(|restore| restore.contains("ongoing-request=\"false\""));
+    place.filter(|_| !is_restored).map(str::to_owned)
 }
 
 /// Reads a body of a known length; that it is the length sees HTTP to.

@@ -34,8 +34,21 @@ pub enum Dialect {
 pub struct Field {
     /// A name or a number, as the user chose.
     pub id: String,
-    /// In characters.
+    /// In characters, not bytes (AWS, Redshift database developer guide, "Unloading data in delimited or
+    /// fixed-width format").
     pub width: usize,
+}
+
+impl Field {
+    /// How many characters a record has.
+    pub fn sum(fields: &[Field]) -> usize {
+        fields.iter().fold(0, |sum, Field { width, .. }| sum.saturating_add(*width))
+    }
+
+    /// Whether it is named, and not numbered: both are allowed, "anything that you choose".
+    pub fn is_named(&self) -> bool {
+        !self.id.bytes().all(|byte| byte.is_ascii_digit())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +61,8 @@ pub enum Compression {
 /// What of the options matters to a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// Whether there are any. Where nobody has said a word, nobody has said that rows are not compressed.
+    pub stated: bool,
     pub dialect: Dialect,
     pub compression: Option<Compression>,
     /// HEADER: UNLOAD itself put the column names at the top of each object.
@@ -60,7 +75,7 @@ impl Default for Options {
     /// Those of a statement without any.
     fn default() -> Options {
         let dialect = Dialect::Text { delimiter: b'|', add_quotes: false, escape: false };
-        Options { dialect, compression: None, header: false, verbose_manifest: false }
+        Options { stated: false, dialect, compression: None, header: false, verbose_manifest: false }
     }
 }
 
@@ -114,7 +129,8 @@ impl From<&Given> for Options {
             (Keyword::Zstd, Compression::Zstd),
         ];
         let compression = compression.into_iter().find(|(keyword, _)| given.has(*keyword)).map(|(_, it)| it);
-        Options { dialect, compression, header: given.has(Keyword::Header), verbose_manifest: given.verbose_manifest }
+        let (stated, header) = (given.any(), given.has(Keyword::Header));
+        Options { stated, dialect, compression, header, verbose_manifest: given.verbose_manifest }
     }
 }
 
@@ -137,6 +153,11 @@ fn refuse_contradictions(given: &Given) -> Result<(), OptionsError> {
         if let Some(other) = others.iter().find(|other| given.has(one) && given.has(**other)) {
             return Err(OptionsError::Conflict(one.to_string(), other.to_string()));
         }
+    }
+    let unreadable = [(b'"', Csv), (b'"', AddQuotes), (b'\\', Escape)];
+    if let Some((sign, other)) = unreadable.into_iter().find(|it| given.delimiter == Some(it.0) && given.has(it.1)) {
+        let delimiter = format!("{Delimiter} '{}'", char::from(sign));
+        return Err(OptionsError::Conflict(delimiter, other.to_string()));
     }
     let encrypted = given.has(Encrypted) || given.has(EncryptedAuto);
     match [KmsKeyId, MasterSymmetricKey].into_iter().find(|key| given.has(*key)) {

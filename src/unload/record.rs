@@ -7,6 +7,8 @@ pub struct Record {
     /// In bytes, its newline included.
     pub length: usize,
     pub fields: usize,
+    /// It ends in a carriage return and a newline, neither of them part of a value.
+    pub crlf: bool,
 }
 
 impl Record {
@@ -16,7 +18,8 @@ impl Record {
     /// ```
     /// use unload_header::unload::{Options, Record};
     /// let dialect = Options::parse("CSV")?.dialect;
-    /// assert_eq!(Record::first(b"id,\"a,\nb\"\n1,2\n", &dialect), Some(Record { length: 10, fields: 2 }));
+    /// let record = Record { length: 10, fields: 2, crlf: false };
+    /// assert_eq!(Record::first(b"id,\"a,\nb\"\n1,2\n", &dialect), Some(record));
     /// # Ok::<(), unload_header::unload::options::OptionsError>(())
     /// ```
     pub fn first(bytes: &[u8], dialect: &Dialect) -> Option<Record> {
@@ -25,19 +28,44 @@ impl Record {
             Dialect::Text { delimiter, add_quotes, escape } => (Some(*delimiter), *add_quotes, *escape),
             Dialect::FixedWidth(_) | Dialect::Json | Dialect::Parquet => (None, false, false),
         };
-        let (mut fields, mut quoted, mut escaped) = (1, false, false);
+        let (mut fields, mut escaped, mut place) = (1, false, Place::Start);
         for (at, byte) in bytes.iter().enumerate() {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if escape => escaped = true,
-                b'"' if quotes => quoted = !quoted,
-                _ if quoted => (),
-                b'\n' => return Some(Record { length: at + 1, fields }),
-                byte => fields += usize::from(Some(*byte) == delimiter),
-            }
+            let still = if place == Place::Quoted { Place::Quoted } else { Place::Within };
+            place = match byte {
+                _ if escaped => {
+                    escaped = false;
+                    still
+                }
+                b'\\' if escape => {
+                    escaped = true;
+                    still
+                }
+                b'"' if place == Place::Quoted => Place::Closed,
+                b'"' if quotes && matches!(place, Place::Start | Place::Closed) => Place::Quoted,
+                _ if place == Place::Quoted => Place::Quoted,
+                b'\n' => return Some(Record { length: at + 1, fields, crlf: place == Place::Return }),
+                b'\r' => Place::Return,
+                byte if Some(*byte) == delimiter => {
+                    fields += 1;
+                    Place::Start
+                }
+                _ => Place::Within,
+            };
         }
         None
     }
+}
+
+/// Where in a field a byte stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Start,
+    Within,
+    Quoted,
+    /// Behind a quote that ended it, or was the first of two that stand for one.
+    Closed,
+    /// Behind a carriage return.
+    Return,
 }
 
 #[cfg(test)]
@@ -60,6 +88,22 @@ mod tests {
         assert_eq!(first("CSV", "\"say \"\"hi\"\"\n\",b\nx"), Some((16, 2)));
         assert_eq!(first("CSV DELIMITER ';'", "a,b;c\n"), Some((6, 2)));
         assert_eq!(first("CSV", "\n"), Some((1, 1)));
+        assert_eq!(first("CSV", "5\" pipe,\"a\"\n"), Some((12, 2)), "a quote within a field is nothing else");
+    }
+
+    #[test]
+    fn tells_how_it_ends() {
+        for (sql, bytes, crlf) in [
+            ("", "a|b\r\n", true),
+            ("", "a\r|b\n", false),
+            ("ESCAPE", "a|b\\\r\n", false),
+            ("ADDQUOTES", "\"a\r\n\"\n", false),
+            ("CSV", "\"a\"\r\n", true),
+            ("FIXEDWIDTH 'a:1'", "a\r\n", true),
+        ] {
+            let record = Record::first(bytes.as_bytes(), &Options::parse(sql).unwrap().dialect);
+            assert_eq!(record.map(|record| record.crlf), Some(crlf), "{sql} {bytes:?}");
+        }
     }
 
     #[test]

@@ -88,6 +88,10 @@ pub struct Given {
 }
 
 impl Given {
+    pub fn any(&self) -> bool {
+        !self.keywords.is_empty()
+    }
+
     pub fn has(&self, keyword: Keyword) -> bool {
         self.keywords.contains(&keyword)
     }

@@ -38,7 +38,7 @@ fn every_other_option_is_accepted() {
     let options = Options::parse(sql).unwrap();
     let dialect = Dialect::Csv { delimiter: b';' };
     let compression = Some(Compression::Gzip);
-    assert_eq!(options, Options { dialect, compression, header: true, verbose_manifest: true });
+    assert_eq!(options, Options { stated: true, dialect, compression, header: true, verbose_manifest: true });
     for sql in [
         "MANIFEST",
         "PARALLEL",
@@ -77,6 +77,9 @@ fn contradictions_are_refused() {
         "GZIP BZIP2",
         "BZIP2 ZSTD",
         "CSV JSON",
+        "CSV DELIMITER '\"'",
+        "ADDQUOTES DELIMITER '\"'",
+        "ESCAPE DELIMITER '\\'",
         "CLEANPATH ALLOWOVERWRITE",
         "ENCRYPTED AUTO KMS_KEY_ID 'k'",
         "IAM_ROLE default CREDENTIALS 'x'",

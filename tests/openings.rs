@@ -1,0 +1,193 @@
+//! What the sources themselves begin with: a header, a byte order mark, records that end in `\r\n`; on any S3
+//! server.
+
+mod support;
+
+use support::{MIB, World, manifest, rows};
+use unload_header::error::Error;
+use unload_header::receipt::{ColumnsFrom, Outcome};
+use unload_header::unload::options::Compression;
+
+const KEY: &str = "unload/q_0000_part_00";
+const OTHER: &str = "unload/q_0001_part_00";
+const FINAL: &str = "final/q_0000_part_00";
+const SINGLE: (&str, &str) = ("OUTPUT", "single");
+const BOM: &str = "\u{feff}";
+
+/// A source with these bytes, and three columns for it.
+async fn world(bytes: impl Into<Vec<u8>>) -> World {
+    let world = World::new().await;
+    world.put("unload/q_.headers", "id,name,city").await;
+    world.put(KEY, bytes).await;
+    world
+}
+
+/// Makes one object of two slices.
+async fn merge(world: &World, options: &str, slices: [&[u8]; 2]) -> Result<(), Error> {
+    for (key, bytes) in [KEY, OTHER].into_iter().zip(slices) {
+        world.put(key, bytes).await;
+    }
+    let entries = [(KEY, slices[0].len() as u64), (OTHER, slices[1].len() as u64)];
+    world.put("unload/q_manifest", manifest(&world.bucket, &entries, &[])).await;
+    world.run(&[SINGLE, ("UNLOAD_OPTIONS", options)], &["unload/q_manifest"]).await.map(drop)
+}
+
+fn options(sql: &str) -> [(&str, &str); 1] {
+    [("UNLOAD_OPTIONS", sql)]
+}
+
+fn gzip(rows: &str) -> Vec<u8> {
+    Compression::Gzip.member(rows.as_bytes()).unwrap()
+}
+
+/// Nobody said HEADER, and yet it is there.
+#[tokio::test]
+async fn a_header_that_is_there_is_not_doubled() {
+    let rows = "id|name|city\n1|a|b\n";
+    let world = world(rows).await;
+    assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
+    assert_eq!(world.text(FINAL).await, rows);
+    world.receipt(&[("BOM", "on")], KEY).await;
+    assert_eq!(world.text(FINAL).await, format!("{BOM}{rows}"));
+    world.put(KEY, "id|name|city").await;
+    world.receipt(&[], KEY).await;
+    assert_eq!(world.text(FINAL).await, "id|name|city", "no rows, and no newline");
+
+    world.put(KEY, gzip(rows)).await;
+    world.receipt(&[], KEY).await;
+    assert!(world.get(FINAL).await.unwrap() == gzip(rows), "nothing in front of it");
+    let error = world.run(&[("BOM", "on")], &[KEY]).await.unwrap_err();
+    assert_eq!(error.kind(), "HeaderInside", "a byte order mark would have to stand before it: {error}");
+
+    merge(&world, "", [rows.as_bytes(); 2]).await.unwrap();
+    assert_eq!(world.text("final/q.csv").await, "id|name|city\n1|a|b\n1|a|b\n");
+    let error = merge(&world, "GZIP", [&gzip(rows); 2]).await.unwrap_err();
+    assert_eq!(error.kind(), "HeaderInside");
+}
+
+/// UNLOAD has put a header on each object, and somebody wants another.
+#[tokio::test]
+async fn a_header_of_other_names_is_replaced() {
+    let world = world("number|letter|town\n1|a|b\n").await;
+    let receipt = world.receipt(&options("HEADER"), KEY).await;
+    assert_eq!(receipt.written.unwrap().columns_from, ColumnsFrom::Sidecar);
+    assert_eq!(world.text(FINAL).await, "id|name|city\n1|a|b\n");
+
+    let large = [b"\"a\nb\",venue,name\n".to_vec(), rows(12 * MIB)].concat();
+    world.put(KEY, String::from_utf8(large).unwrap().replace('|', ",")).await;
+    let written = world.receipt(&options("CSV HEADER"), KEY).await.written.unwrap();
+    assert_eq!(written.bytes_through, 5 * MIB as u64 + 4, "for what the new header is shorter");
+    let expected = [b"id,name,city\n".to_vec(), rows(12 * MIB)].concat();
+    assert!(world.text(FINAL).await == String::from_utf8(expected).unwrap().replace('|', ","));
+
+    world.put(KEY, gzip("number|letter|town\n1|a|b\n")).await;
+    let error = world.run(&options("HEADER GZIP"), &[KEY]).await.unwrap_err();
+    assert_eq!(error.kind(), "HeaderInside");
+    let same = gzip("id|name|city\n1|a|b\n");
+    world.put(KEY, same.clone()).await;
+    world.receipt(&options("HEADER GZIP"), KEY).await;
+    assert!(world.get(FINAL).await.unwrap() == same, "it has the names already");
+    world.put(KEY, gzip("")).await;
+    world.receipt(&options("HEADER GZIP"), KEY).await;
+    let result = world.get(FINAL).await.unwrap();
+    assert!(result == [gzip("id|name|city\n"), gzip("")].concat(), "a slice without rows has no header");
+}
+
+/// A manifest has the names that HEADER has put there.
+#[tokio::test]
+async fn a_header_is_left_alone_where_nobody_names_others() {
+    let world = World::new().await;
+    world.put(KEY, "id|name\n1|a\n").await;
+    world.put("unload/q_manifest", manifest(&world.bucket, &[(KEY, 12)], &["id", "name"])).await;
+    for key in [KEY, "unload/q_manifest"] {
+        let receipt = world.receipt(&options("HEADER MANIFEST VERBOSE"), key).await;
+        assert_eq!(receipt.outcome, Outcome::Skipped, "{key}: {:?}", receipt.reason);
+    }
+    let single = [SINGLE, options("HEADER MANIFEST VERBOSE")[0]];
+    assert_eq!(world.receipt(&single, "unload/q_manifest").await.outcome, Outcome::Written);
+    assert_eq!(world.text("final/q.csv").await, "id|name\n1|a\n");
+}
+
+/// The only slice of an unload may be compressed, and brings its header.
+#[tokio::test]
+async fn a_compressed_header_stays_where_there_is_one_slice() {
+    let world = World::new().await;
+    let slice = gzip("id|name\n1|a\n");
+    world.put("unload/q_000.gz", slice.clone()).await;
+    world.put("unload/q_manifest", manifest(&world.bucket, &[("unload/q_000.gz", slice.len() as u64)], &[])).await;
+    let receipt = world.receipt(&[SINGLE, options("HEADER GZIP")[0]], "unload/q_manifest").await;
+    let written = receipt.written.unwrap();
+    assert_eq!((written.columns_from, written.columns), (ColumnsFrom::Source, 2));
+    assert!(world.get("final/q.csv.gz").await.unwrap() == slice);
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_moves_before_the_header() {
+    let rows = "1|a|b\n2|c|d\n";
+    let world = world(format!("{BOM}{rows}")).await;
+    world.receipt(&[], KEY).await;
+    assert_eq!(world.text(FINAL).await, format!("{BOM}id|name|city\n{rows}"));
+    world.put("unload/q_.headers", r#"{"columns": ["id", "name", "city"], "bom": false}"#).await;
+    world.receipt(&[], KEY).await;
+    assert_eq!(world.text(FINAL).await, format!("id|name|city\n{rows}"), "unless somebody has said otherwise");
+    world.put("unload/q_.headers", "id,name,city").await;
+
+    world.put(KEY, format!("{BOM}id|name|city\n{rows}")).await;
+    world.receipt(&[], KEY).await;
+    assert_eq!(world.text(FINAL).await, format!("{BOM}id|name|city\n{rows}"), "header and mark are there already");
+    world.put(KEY, format!("{BOM}\"a,b\",c,d\n")).await;
+    world.receipt(&options("CSV"), KEY).await;
+    assert_eq!(world.text(FINAL).await, format!("{BOM}id,name,city\n\"a,b\",c,d\n"));
+    world.put(KEY, BOM).await;
+    world.receipt(&[], KEY).await;
+    assert_eq!(world.text(FINAL).await, format!("{BOM}id|name|city\n"));
+
+    world.put(KEY, gzip(&format!("{BOM}{rows}"))).await;
+    let error = world.run(&[], &[KEY]).await.unwrap_err();
+    assert_eq!(error.kind(), "ByteOrderMarkInside", "{error}");
+}
+
+#[tokio::test]
+async fn byte_order_marks_of_slices_are_cut_off() {
+    let rows = "1|a|b\n2|c|d\n";
+    let marked = format!("{BOM}{rows}");
+    let world = world("").await;
+    merge(&world, "", [marked.as_bytes(); 2]).await.unwrap();
+    assert_eq!(world.text("final/q.csv").await, format!("{BOM}id|name|city\n{rows}{rows}"));
+    for slices in [[&*marked, rows], [rows, &*marked]] {
+        let error = merge(&world, "", slices.map(str::as_bytes)).await.unwrap_err();
+        assert_eq!(error.kind(), "HeadersDiffer", "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_header_ends_as_the_first_record_does() {
+    let world = world("1|a|b\r\n2|c|d\r\n").await;
+    world.receipt(&[], KEY).await;
+    assert_eq!(world.text(FINAL).await, "id|name|city\r\n1|a|b\r\n2|c|d\r\n");
+    world.put(KEY, "number|letter|town\r\n1|a|b\r\n").await;
+    world.receipt(&options("HEADER"), KEY).await;
+    assert_eq!(world.text(FINAL).await, "id|name|city\r\n1|a|b\r\n");
+    world.put(KEY, "id|name|city\r\n1|a|b\r\n").await;
+    world.receipt(&[], KEY).await;
+    assert_eq!(world.text(FINAL).await, "id|name|city\r\n1|a|b\r\n", "it is there already");
+    world.put(KEY, gzip("1|a|b\r\n")).await;
+    world.receipt(&[], KEY).await;
+    assert!(world.get(FINAL).await.unwrap() == [gzip("id|name|city\r\n"), gzip("1|a|b\r\n")].concat());
+    world.put(KEY, "1  a \r\n").await;
+    world.put("unload/q_.headers", "id,b").await;
+    world.receipt(&options("FIXEDWIDTH 'a:3,b:2'"), KEY).await;
+    assert_eq!(world.text(FINAL).await, "id b \r\n1  a \r\n", "the width is that without it");
+}
+
+/// A slice whose last row does not end.
+#[tokio::test]
+async fn rows_that_do_not_end_get_the_ending_of_the_others() {
+    let world = world("").await;
+    merge(&world, "", [b"1|a|b\r\n2|c|d", b"3|e|f\r\n"]).await.unwrap();
+    assert_eq!(world.text("final/q.csv").await, "id|name|city\r\n1|a|b\r\n2|c|d\r\n3|e|f\r\n");
+    let rows = String::from_utf8(rows(6 * MIB)).unwrap().replace("r|0", "|0").replace('\n', "\r\n");
+    let unended = rows.trim_end().as_bytes();
+    merge(&world, "", [unended; 2]).await.unwrap();
+    assert!(world.text("final/q.csv").await == format!("id|name|city\r\n{rows}{}", rows.trim_end()));
+}
