@@ -1,9 +1,12 @@
 # make help lists what there is. All but demo and test install what they need into .tools/, pinned.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers check build deploy invoke bench
+.PHONY: help demo test test-servers check fuzz build deploy invoke bench
 
 ARCH  ?= arm64
 EVENT ?= put
+TIME  ?= 600
+# The tests of what holds on every S3 server.
+ON_SERVERS = $(addprefix --test ,behaviour copies single check openings forms bootstrap)
 export PATH := $(CURDIR)/.tools/tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY = 0
 
@@ -17,16 +20,21 @@ test: ## unit, property and behaviour tests; needs Rust only
 	cargo test --workspace --all-features
 
 test-servers: ## the behaviour tests on SeaweedFS and ministack; needs Python as well
-	scripts/with-server.sh seaweedfs cargo test --all-features --test behaviour --test copies --test single --test check --test bootstrap
-	scripts/with-server.sh ministack cargo test --all-features --test behaviour --test copies --test single --test check --test bootstrap
+	scripts/with-server.sh seaweedfs cargo test --all-features $(ON_SERVERS)
+	scripts/with-server.sh ministack cargo test --all-features $(ON_SERVERS)
 
 check: ## formatting, lints, documentation, dependencies, the template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- --deny warnings
 	cargo clippy --bin bootstrap -- --deny warnings
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo clippy --manifest-path fuzz/Cargo.toml -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --all-features --no-deps
 	scripts/check-dependencies.sh
 	scripts/check-template.sh
+
+fuzz: ## every parser, for TIME=600 seconds each
+	scripts/fuzz.sh $(TIME)
 
 build: ## the function for Lambda, ARCH=arm64 or x86_64, in .aws-sam/build
 	scripts/install.sh tools
