@@ -120,7 +120,7 @@ impl Run<'_> {
         }
         let mut start = None;
         let line = match columns {
-            Some(found) => Line::given(settings, scope.uri(), found, &options.dialect)?,
+            Some(found) => Line::given(settings, uri, found, &options.dialect)?,
             None => Line::own(settings, uri, &start.insert(self.start(objects, &options).await?).opening)?,
         };
         let filename = columns.as_ref().and_then(|found| found.columns.filename.as_deref());

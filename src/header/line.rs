@@ -8,8 +8,8 @@ use super::lookup::Found;
 use crate::error::Error;
 use crate::receipt::{ColumnsFrom, Proof, Written};
 use crate::settings::Settings;
+use crate::unload::Dialect;
 use crate::unload::options::Compression;
-use crate::unload::{Dialect, name};
 use crate::uri::Uri;
 
 /// How many characters of a record an error shows, where SHOW_RECORD allows it.
@@ -27,8 +27,13 @@ pub struct Line {
 }
 
 impl Line {
-    /// Of columns that were found.
+    /// Of columns that were found for a source.
     pub fn given(settings: &Settings, uri: &Uri, found: &Found, dialect: &Dialect) -> Result<Line, Error> {
+        let fitting = match dialect {
+            Dialect::FixedWidth(fields) => found.of_rows(uri, fields.len()),
+            _ => None,
+        };
+        let found = fitting.as_ref().unwrap_or(found);
         for name in found.columns.duplicates() {
             tracing::warn!(object = %uri, "{} names the column {name:?} more than once", found.place);
         }
@@ -57,8 +62,7 @@ impl Line {
         }
     }
 
-    /// The line, if the first record has as many fields as it names columns. A manifest may name those of
-    /// PARTITION BY as well, which the rows lack; they are left out then.
+    /// The line, if the first record has as many fields as it names columns.
     pub fn fitted(
         self,
         settings: &Settings,
@@ -76,11 +80,8 @@ impl Line {
         if fields == expected {
             return Ok(self);
         }
-        let partitions = name::partitions(&uri.key);
-        let mut rest = found.clone();
-        rest.columns.names.retain(|name| !partitions.iter().any(|partition| partition.eq_ignore_ascii_case(name)));
-        if found.from == ColumnsFrom::Manifest && first::expected(rest.columns.names.len(), dialect) == fields {
-            return Line::given(settings, uri, &rest, dialect);
+        if let Some(found) = found.of_rows(uri, fields) {
+            return Line::given(settings, uri, &found, dialect);
         }
         let (uri, place, by_width) = (uri.clone(), found.place.clone(), matches!(dialect, Dialect::FixedWidth(_)));
         let record = settings.show_record.then(|| String::from_utf8_lossy(record).chars().take(SHOWN).collect());

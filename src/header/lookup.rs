@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::receipt::ColumnsFrom;
 use crate::s3::{Head, Object, S3};
 use crate::settings::Settings;
-use crate::unload::name::SIDECAR;
+use crate::unload::name::{self, SIDECAR};
 use crate::unload::options::Field;
 use crate::unload::{Dialect, Manifest, Name, Options, manifest};
 use crate::uri::Uri;
@@ -23,6 +23,15 @@ pub struct Found {
 }
 
 impl Found {
+    /// A manifest may name the columns of PARTITION BY as well, which the rows lack. Those of the rows, if
+    /// that makes so many.
+    pub fn of_rows(&self, uri: &Uri, count: usize) -> Option<Found> {
+        let partitions = name::partitions(&uri.key);
+        let mut rest = self.clone();
+        rest.columns.names.retain(|name| !partitions.iter().any(|partition| partition.eq_ignore_ascii_case(name)));
+        (self.from == ColumnsFrom::Manifest && rest.columns.names.len() == count).then_some(rest)
+    }
+
     /// What was said with the columns wins over UNLOAD_OPTIONS.
     pub fn options(&self, settings: &Settings) -> Result<Options, Error> {
         match &self.columns.options {

@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod readers;
+pub mod redshift;
 pub mod runtime;
 pub mod template;
 pub mod wire;
