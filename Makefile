@@ -19,7 +19,9 @@ demo: ## show the function at work, on an S3 in memory; needs Rust only
 test: ## unit, property and behaviour tests; needs Rust only
 	cargo test --workspace --all-features
 
+test-servers: export TEST_READERS = $(CURDIR)/.tools/readers/bin/python
 test-servers: ## the behaviour tests on SeaweedFS and ministack; needs Python as well
+	scripts/install.sh readers
 	scripts/with-server.sh seaweedfs cargo test --all-features $(ON_SERVERS)
 	scripts/with-server.sh ministack cargo test --all-features $(ON_SERVERS)
 

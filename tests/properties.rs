@@ -1,10 +1,14 @@
 //! What holds for every name, key and list, not only for those that somebody thought of.
 
+mod support;
+
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use proptest::prelude::*;
+use support::readers::records;
 use unload_header::event::{self, Notice};
 use unload_header::header::{Columns, encode};
 use unload_header::unload::name::{Number, readings};
+use unload_header::unload::options::Field;
 use unload_header::unload::{Dialect, Manifest, Options};
 use unload_header::uri::Uri;
 
@@ -17,52 +21,49 @@ fn names() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(name(), 1..8)
 }
 
-/// Undoes ESCAPE, and ADDQUOTES with it: fields, by the rules of COPY.
-fn unescaped(line: &str, delimiter: char, quoted: bool) -> Vec<String> {
-    let (mut fields, mut field, mut inside) = (Vec::new(), String::new(), false);
-    let mut chars = line.strip_suffix('\n').unwrap().chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => field.push(chars.next().unwrap()),
-            '"' if quoted => inside = !inside,
-            c if c == delimiter && !inside => fields.push(std::mem::take(&mut field)),
-            c => field.push(c),
+/// Every dialect that has a header, with any delimiter that it can have.
+fn dialect() -> impl Strategy<Value = Dialect> {
+    let delimiter = || prop::sample::select(b",;|\t^ a\x01'".to_vec());
+    let text = |(delimiter, add_quotes, escape)| Dialect::Text { delimiter, add_quotes, escape };
+    let field = |width| Field { id: "c".to_owned(), width };
+    prop_oneof![
+        delimiter().prop_map(|delimiter| Dialect::Csv { delimiter }),
+        (delimiter(), any::<bool>(), any::<bool>()).prop_map(text),
+        prop::collection::vec((1..14_usize).prop_map(field), 1..8).prop_map(Dialect::FixedWidth),
+    ]
+}
+
+/// Whether the dialect can hold a name, in a column of this number.
+fn holds(dialect: &Dialect, index: usize, name: &str) -> bool {
+    match dialect {
+        Dialect::Text { escape: true, .. } | Dialect::Csv { .. } => true,
+        Dialect::Text { add_quotes: true, .. } => !name.contains('"'),
+        Dialect::Text { delimiter, .. } => !name.contains(['\r', '\n', char::from(*delimiter)]),
+        Dialect::FixedWidth(fields) => !name.contains(['\r', '\n']) && name.chars().count() <= fields[index].width,
+        Dialect::Json | Dialect::Parquet => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100_000))]
+
+    /// A header is refused, or reads back as the names that it was made of.
+    #[test]
+    fn a_header_reads_back(names in names(), dialect in dialect()) {
+        let count = matches!(&dialect, Dialect::FixedWidth(fields) if fields.len() != names.len());
+        let holds = !count && names.iter().enumerate().all(|(index, name)| holds(&dialect, index, name));
+        let line = encode(&names, &dialect);
+        prop_assert_eq!(line.is_ok(), holds, "{:?}", line);
+        if let Ok(line) = line {
+            let trimmed = |name: &String| name.trim_end().to_owned();
+            let names = if let Dialect::FixedWidth(_) = dialect { names.iter().map(trimmed).collect() } else { names };
+            prop_assert_eq!(records(&line, &dialect), vec![names]);
         }
     }
-    fields.push(field);
-    fields
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-    #[test]
-    fn a_csv_header_reads_back(names in names(), delimiter in prop::sample::select(b",;|\t".to_vec())) {
-        let line = encode(&names, &Dialect::Csv { delimiter }).unwrap();
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(&line[..]);
-        let read: Vec<Vec<String>> = reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect();
-        prop_assert_eq!(read, vec![names]);
-    }
-
-    #[test]
-    fn an_escaped_header_reads_back(names in names(), add_quotes: bool) {
-        let line = encode(&names, &Dialect::Text { delimiter: b'|', add_quotes, escape: true }).unwrap();
-        prop_assert_eq!(unescaped(&String::from_utf8(line).unwrap(), '|', add_quotes), names);
-    }
-
-    /// What plain text can't hold is refused, and what it takes is one line of as many fields.
-    #[test]
-    fn a_plain_header_is_right_or_refused(names in names()) {
-        let writable = !names.iter().any(|name| name.contains(['|', '\n', '\r']));
-        match encode(&names, &Dialect::Text { delimiter: b'|', add_quotes: false, escape: false }) {
-            Err(_) => prop_assert!(!writable),
-            Ok(line) => {
-                prop_assert!(writable);
-                let line = String::from_utf8(line).unwrap();
-                prop_assert_eq!(line.strip_suffix('\n').unwrap().split('|').collect::<Vec<_>>(), names);
-            }
-        }
-    }
 
     #[test]
     fn a_list_of_names_reads_back_from_json(names in names()) {
