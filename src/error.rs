@@ -53,12 +53,12 @@ pub enum Error {
     )]
     HeaderInside { uri: Uri, compression: Compression },
     #[error(
-        "{uri} begins with a byte order mark within {compression}, where a header can't be put behind it; write it without"
+        "{uri} begins with a byte order mark within {compression}, where it can't be moved before a header; write the object without one"
     )]
     BomInside { uri: Uri, compression: Compression },
     #[error(
-        "{uri} does not begin as {first} does, with the same header and byte order mark or without; they are not of one \
-         unload, or one of them has no header"
+        "{uri} does not begin as {first} does, with the same header and byte order mark; they are not of one unload, or \
+         one of them has none"
     )]
     HeadersDiffer { uri: Uri, first: Uri },
     #[error(
@@ -88,7 +88,7 @@ pub enum Error {
     )]
     RecordUnended { uri: Uri },
     #[error(
-        "{uri} should be {} by the options, but is {} by its content; mend the options", compressed(*said), compressed(*found)
+        "{uri} is {} by the options, and {} by its content; mend the options", compressed(*said), compressed(*found)
     )]
     CompressionDiffers { uri: Uri, said: Option<Compression>, found: Option<Compression> },
     #[error("no header for {uri} from {place}: {source}")]

@@ -83,13 +83,13 @@ async fn compressed_rows_are_counted_as_well() {
 async fn what_the_options_say_of_the_compression_must_be_so() {
     let (kind, message) = refused(&world("1|a|b\n").await, "GZIP").await;
     assert_eq!(kind, "CompressionDiffers");
-    assert!(message.ends_with("should be gzip by the options, but is not compressed by its content; mend the options"));
+    assert!(message.ends_with("is gzip by the options, and not compressed by its content; mend the options"));
     let zstd = Compression::Zstd.member(b"1|a|b\n").unwrap();
     let world = world(zstd).await;
     let (_, message) = refused(&world, "BZIP2").await;
-    assert!(message.contains("should be bzip2 by the options, but is zstd by its content"), "{message}");
+    assert!(message.contains("is bzip2 by the options, and zstd by its content"), "{message}");
     let (_, message) = refused(&world, "DELIMITER '|'").await;
-    assert!(message.contains("should be not compressed by the options, but is zstd by its content"), "{message}");
+    assert!(message.contains("is not compressed by the options, and zstd by its content"), "{message}");
     assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written, "without options nobody has said anything");
     for bytes in [Vec::new(), Compression::Zstd.member(b"").unwrap()] {
         world.put(KEY, bytes).await;
