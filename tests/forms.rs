@@ -179,7 +179,7 @@ async fn names_and_rows_are_read_back() {
 /// The table of docs/forms.md: a line for each dialect, as the function sees and makes it.
 #[tokio::test]
 async fn the_documents_table_is_what_comes_out() {
-    let world = World::in_memory().await;
+    let world = World::new().await;
     let mut table = String::new();
     for (number, form) in Form::all().into_iter().enumerate() {
         let is_told = form.parallel && form.null.is_none() && form.compression.is_none();
