@@ -151,7 +151,7 @@ impl Run<'_> {
         // The first source that has rows tells; a compressed one without any is as small as one can be.
         let opening = |lead: &Lead| Opening::of(&lead.bytes, lead.is_whole(), compression, &options.dialect);
         let (first, next) = (opening(&lead), objects.iter().position(|object| object.size > lead.size));
-        let opening = match (first.first == First::Empty, next) {
+        let opening = match (first.first == First::Empty && compression.is_some(), next) {
             (true, Some(next)) => opening(&Lead::read(self.s3, objects, next).await?),
             _ => first,
         };

@@ -2,8 +2,10 @@
 
 mod support;
 
+use support::readers::records;
 use support::{World, manifest};
 use unload_header::receipt::{ColumnsFrom, Outcome};
+use unload_header::unload::Dialect;
 use unload_header::unload::options::Compression;
 
 const KEY: &str = "unload/q_0000_part_00";
@@ -180,4 +182,21 @@ async fn columns_of_the_partition_are_left_out_where_the_rows_lack_them() {
     world.put("unload/sales.headers", "id,year,name,city").await;
     let error = world.run(&[SINGLE], &["unload/sales.headers"]).await.unwrap_err();
     assert_eq!(error.kind(), "ColumnsDiffer", "what a person wrote is taken as it is: {error}");
+}
+
+/// Redshift's limits: 1,600 columns, names of 127 bytes; here with all that a name can hold.
+#[tokio::test]
+async fn the_widest_table_with_the_longest_names() {
+    let world = World::new().await;
+    let names: Vec<String> =
+        (0..1_600).map(|number| format!("{number:04}{}", "é,\"\n\u{1}".repeat(20) + "xyz")).collect();
+    assert!(names.iter().all(|name| name.len() == 127));
+    world.put("unload/q_.headers", serde_json::json!(names).to_string()).await;
+    let row = vec!["1"; 1_600].join(",") + "\n";
+    world.put(KEY, row.clone()).await;
+    let written = world.receipt(&[("UNLOAD_OPTIONS", "CSV")], KEY).await.written.unwrap();
+    assert_eq!(written.columns, 1_600);
+    let result = world.text("final/q_0000_part_00").await;
+    let found = records(result.as_bytes(), &Dialect::Csv { delimiter: b',' });
+    assert_eq!(found, [names, vec!["1".to_owned(); 1_600]]);
 }

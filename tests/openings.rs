@@ -154,7 +154,9 @@ async fn byte_order_marks_of_slices_are_cut_off() {
     let world = world("").await;
     merge(&world, "", [marked.as_bytes(); 2]).await.unwrap();
     assert_eq!(world.text("final/q.csv").await, format!("{BOM}id|name|city\n{rows}{rows}"));
-    for slices in [[&*marked, rows], [rows, &*marked]] {
+    merge(&world, "", [BOM.as_bytes(), marked.as_bytes()]).await.unwrap();
+    assert_eq!(world.text("final/q.csv").await, format!("{BOM}id|name|city\n{rows}"), "no rows, but a mark");
+    for slices in [[&*marked, rows], [rows, &*marked], [BOM, "id|name|city\n1|a|b\n"]] {
         let error = merge(&world, "", slices.map(str::as_bytes)).await.unwrap_err();
         assert_eq!(error.kind(), "HeadersDiffer", "{error}");
     }

@@ -159,3 +159,22 @@ async fn an_archived_source_is_refused() {
     world.receipt(&[], KEY).await;
     assert!(world.local().get(&world.bucket, FINAL).is_some());
 }
+
+/// Its ETag is no MD5 then (S3 API, "Object"); that of the final object follows its own key.
+#[tokio::test]
+async fn a_source_under_a_kms_key_is_copied() {
+    for size in [1_000, 8 * MIB] {
+        let world = world(0).await;
+        let mut source = Object::new(rows(size));
+        source.headers.kms_key_id = Some("alias/source".to_owned());
+        source.etag = "0123456789abcdef0123456789abcdef".to_owned();
+        world.local().put(&world.bucket, KEY, source);
+        for key in ["", "alias/final"] {
+            world.receipt(&[("FINAL_KMS_KEY_ID", key)], KEY).await;
+            let result = world.local().get(&world.bucket, FINAL).unwrap();
+            assert_eq!(result.headers.kms_key_id.as_deref().unwrap_or_default(), key);
+            assert!(result.content == Content::from([b"idx|venue|name\n", &rows(size)[..]].concat()), "{size}");
+            world.client.delete_object().bucket(&world.bucket).key(FINAL).send().await.unwrap();
+        }
+    }
+}

@@ -2,10 +2,11 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use flate2::GzBuilder;
 use serde_json::Value;
+use support::readers::decompressed;
 use support::{MIB, World, manifest, rows};
 use unload_header::receipt::{ColumnsFrom, Outcome, Written};
 use unload_header::unload::options::Compression;
@@ -95,7 +96,7 @@ async fn an_unload_without_rows_is_its_header() {
     assert_eq!(empty.len(), 20);
     unload(&world, "unload/z_", &[empty.clone(), empty], &["id"], None).await;
     merged(&world, &[("UNLOAD_OPTIONS", "GZIP")], "unload/z_manifest").await;
-    assert_eq!(decompressed(Compression::Gzip, &world.get("final/z.csv.gz").await.unwrap()), "id\n");
+    assert_eq!(text_of(&world.get("final/z.csv.gz").await.unwrap()), "id\n");
 }
 
 #[tokio::test]
@@ -125,23 +126,13 @@ async fn compressed_slices_merge_as_members() {
         merged(&world, &[], &format!("{prefix}manifest")).await;
         let key = format!("final/{compression}.csv{}", compression.extension());
         let object = world.get(&key).await.unwrap_or_else(|| panic!("no {key}: {:?}", compression));
-        assert_eq!(decompressed(compression, &object), "id|name\n1|a\n2|b\n3|c\n");
+        assert_eq!(text_of(&object), "id|name\n1|a\n2|b\n3|c\n");
     }
 }
 
-fn decompressed(compression: Compression, bytes: &[u8]) -> String {
-    let mut text = String::new();
-    match compression {
-        Compression::Gzip => drop(flate2::read::MultiGzDecoder::new(bytes).read_to_string(&mut text).unwrap()),
-        Compression::Bzip2 => drop(bzip2::read::MultiBzDecoder::new(bytes).read_to_string(&mut text).unwrap()),
-        Compression::Zstd => {
-            let mut rest = bytes;
-            while !rest.is_empty() {
-                ruzstd::decoding::StreamingDecoder::new(&mut rest).unwrap().read_to_string(&mut text).unwrap();
-            }
-        }
-    }
-    text
+/// A CSV that was compressed.
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8(decompressed(bytes)).unwrap()
 }
 
 /// So many records, compressed into so many bytes.
@@ -200,7 +191,7 @@ async fn a_manifest_as_a_cluster_writes_it() {
         world.put(&format!("{prefix}manifest"), serde_json::to_string_pretty(&manifest).unwrap()).await;
         let written = merged(&world, &[("UNLOAD_OPTIONS", "FORMAT CSV GZIP")], &format!("{prefix}manifest")).await;
         let key = format!("final/{}.csv.gz", prefix.trim_start_matches("unload/").trim_end_matches('_'));
-        let text = decompressed(Compression::Gzip, &world.get(&key).await.unwrap());
+        let text = text_of(&world.get(&key).await.unwrap());
         let mut csv = csv::Reader::from_reader(text.as_bytes());
         assert_eq!(csv.headers().unwrap(), names);
         let ids: Vec<u64> = csv.records().map(|record| record.unwrap()[0].parse().unwrap()).collect();
