@@ -49,11 +49,13 @@ pub enum Error {
     )]
     MixedCompression { uri: Uri, found: Option<Compression>, first: Uri, expected: Option<Compression> },
     #[error(
-        "{uri} has a header of its own within {compression}, where it can't be cut off or replaced; unload without HEADER"
+        "{uri} has a header of its own within {compression}, where it can't be cut off or replaced; unload \
+         without HEADER"
     )]
     HeaderInside { uri: Uri, compression: Compression },
     #[error(
-        "{uri} begins with a byte order mark within {compression}, where it can't be moved before a header; write the object without one"
+        "{uri} begins with a byte order mark within {compression}, where it can't be moved before a header; \
+         write the object without one"
     )]
     BomInside { uri: Uri, compression: Compression },
     #[error(

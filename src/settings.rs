@@ -100,7 +100,8 @@ impl Settings {
     }
 
     /// Where the final object of a source, or of a manifest, goes; `unload` is its unload prefix, and the
-    /// folder of the partition behind it. The key must lie below UNLOAD_PREFIX. Refuses to write where the function would be started again.
+    /// folder of the partition behind it. The key must lie below UNLOAD_PREFIX. Refuses to write
+    /// where the function would be started again.
     pub fn final_uri(&self, source: &Uri, unload: &str, compression: Option<Compression>) -> Result<Uri, SettingError> {
         let below = |key: &str| key.strip_prefix(&self.unload_prefix).unwrap_or_default().to_owned();
         let unload = below(unload);

@@ -22,7 +22,7 @@ const AHEAD: u64 = 5 << 20;
 #[derive(Debug)]
 pub struct Job {
     pub header: Bytes,
-    /// Of a row.
+    /// What ends a row.
     pub ending: &'static [u8],
     pub sources: Vec<Source>,
     pub lead: Lead,

@@ -100,7 +100,7 @@ fn fixed_width(names: &[String], fields: &[Field]) -> Result<Vec<u8>, EncodeErro
     if names.len() != fields.len() {
         return Err(EncodeError::Count { names: names.len(), fields: fields.len() });
     }
-    // The characters of a record are bytes at least; nothing of that many is made.
+    // A character is a byte or more, so this would be refused below; before that, it would have to be made.
     if Field::sum(fields) >= LONGEST {
         return Err(EncodeError::TooLong(Field::sum(fields).saturating_add(1)));
     }
