@@ -148,13 +148,17 @@ impl Run<'_> {
         if options.stated && options.compression != compression {
             return Err(Error::CompressionDiffers { uri: lead.uri, said: options.compression, found }.into());
         }
-        // The first source that has rows tells; a compressed one without any is as small as one can be.
-        let opening = |lead: &Lead| Opening::of(&lead.bytes, lead.is_whole(), compression, &options.dialect);
-        let (first, next) = (opening(&lead), objects.iter().position(|object| object.size > lead.size));
-        let opening = match (first.first == First::Empty && compression.is_some(), next) {
-            (true, Some(next)) => opening(&Lead::read(self.s3, objects, next).await?),
-            _ => first,
-        };
+        // The first source that has rows tells. A compressed one without any has bytes all the same, and those
+        // that are no larger have none either.
+        let look = |lead: &Lead| Opening::of(&lead.bytes, lead.is_whole(), compression, &options.dialect);
+        let mut opening = look(&lead);
+        let larger = objects.iter().enumerate().filter(|(_, object)| compression.is_some() && object.size > lead.size);
+        for (index, _) in larger {
+            if opening.first != First::Empty {
+                break;
+            }
+            opening = look(&Lead::read(self.s3, objects, index).await?);
+        }
         Ok(Start { lead, compression, opening })
     }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use support::readers::{decompressed, records};
 use support::redshift::{Form, Manifest, Partition, Text, WIDTHS};
 use support::{World, manifest};
+use unload_header::header::encode::BOM;
 use unload_header::unload::{Dialect, Options};
 
 /// What is to become of an unload.
@@ -32,6 +33,7 @@ struct Unload<'w> {
     world: &'w World,
     form: Form,
     is_single: bool,
+    bom: bool,
     folder: String,
 }
 
@@ -83,7 +85,8 @@ impl Unload<'_> {
         }
         let sql = form.sql();
         let output = if self.is_single { "single" } else { "each" };
-        let variables = [("UNLOAD_OPTIONS", sql.as_str()), ("OUTPUT", output)];
+        let bom = if self.bom { "on" } else { "off" };
+        let variables = [("UNLOAD_OPTIONS", sql.as_str()), ("OUTPUT", output), ("BOM", bom)];
         match world.run(&variables, &events).await {
             Ok(answer) => {
                 let outcomes: Vec<String> =
@@ -156,7 +159,8 @@ async fn names_and_rows_are_read_back() {
     let (mut counts, mut samples) = (BTreeMap::new(), Vec::new());
     let forms = Form::all().into_iter().flat_map(|form| [(form, false), (form, true)]).enumerate();
     for (number, (form, is_single)) in forms.filter(|(number, _)| number % every == 0) {
-        let unload = Unload { world: &world, form, is_single, folder: format!("unload/{number}") };
+        let (bom, folder) = (number % 3 == 0, format!("unload/{number}"));
+        let unload = Unload { world: &world, form, is_single, bom, folder };
         let what = format!("{} {}", form.sql(), if is_single { "single" } else { "each" });
         let outcome = unload.unload().await;
         assert_eq!(outcome, unload.expected(), "{what}");
@@ -168,6 +172,7 @@ async fn names_and_rows_are_read_back() {
         for (key, rows) in unload.finals() {
             let bytes = world.get(&key).await.unwrap_or_else(|| panic!("{what}: no {key}"));
             let expected: Vec<_> = [unload.names()].into_iter().chain(rows).collect();
+            assert_eq!(decompressed(&bytes).starts_with(BOM), bom, "{what}");
             assert_eq!(records(&decompressed(&bytes), &dialect), expected, "{what}");
             samples.push(sample(&what, &bytes, &form, &dialect, &expected));
         }
@@ -187,7 +192,7 @@ async fn the_documents_table_is_what_comes_out() {
         if !is_told || !is_named {
             continue;
         }
-        let unload = Unload { world: &world, form, is_single: false, folder: format!("unload/{number}") };
+        let unload = Unload { world: &world, form, is_single: false, bom: false, folder: format!("unload/{number}") };
         let source = form.file(&form.values()[0][..1]);
         let header = match unload.unload().await {
             Outcome::Written => {

@@ -80,10 +80,11 @@ impl Line {
         if fields == expected {
             return Ok(self);
         }
-        if let Some(found) = found.of_rows(uri, fields) {
+        let by_width = matches!(dialect, Dialect::FixedWidth(_));
+        if let Some(found) = found.of_rows(uri, fields).filter(|_| !by_width) {
             return Line::given(settings, uri, &found, dialect);
         }
-        let (uri, place, by_width) = (uri.clone(), found.place.clone(), matches!(dialect, Dialect::FixedWidth(_)));
+        let (uri, place) = (uri.clone(), found.place.clone());
         let record = settings.show_record.then(|| String::from_utf8_lossy(record).chars().take(SHOWN).collect());
         Err(Error::ColumnsDiffer { uri, place, columns: self.columns, expected, found: fields, by_width, record })
     }
