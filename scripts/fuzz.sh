@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 fuzz=$(scripts/install-crate.sh cargo-fuzz 0.13.2)
 seconds=$1
 shift
-[ $# -gt 0 ] || set -- $("$fuzz" list)
-for target; do
+targets=${*:-$("$fuzz" list)}
+for target in $targets; do
     seeds=fuzz/seeds/$target
     [ "$target" != event ] || seeds=events
     mkdir -p "fuzz/corpus/$target"

@@ -143,6 +143,17 @@ async fn a_record_without_an_end_cannot_be_counted() {
     assert_eq!(world.receipt(&[("CHECK_COLUMNS", "off")], KEY).await.outcome, Outcome::Written);
 }
 
+/// A manifest's names that happen to be as many as the record has characters.
+#[tokio::test]
+async fn a_width_is_no_number_of_names() {
+    let world = World::new().await;
+    world.put(KEY, "1x\n").await;
+    world.put("unload/q_manifest", manifest(&world.bucket, &[(KEY, 3)], &["id", "name"])).await;
+    let (kind, message) = refused(&world, "FIXEDWIDTH 'id:4,name:6'").await;
+    assert_eq!(kind, "ColumnsDiffer");
+    assert!(message.contains("should have 10 characters, but it has 2"), "{message}");
+}
+
 /// Of an unload that becomes one object, the first slice that has rows is looked at.
 #[tokio::test]
 async fn the_first_slice_with_rows_counts() {

@@ -14,6 +14,7 @@ use support::readers::{decompressed, records};
 use support::redshift::{Form, Manifest, Partition, Text, WIDTHS};
 use support::{World, manifest};
 use unload_header::header::encode::BOM;
+use unload_header::receipt;
 use unload_header::unload::{Dialect, Options};
 
 /// What is to become of an unload.
@@ -40,10 +41,9 @@ struct Unload<'w> {
 impl Unload<'_> {
     /// A manifest that is VERBOSE names the columns, FIXEDWIDTH's spec may, or else a sidecar does.
     fn names(&self) -> Vec<String> {
-        match self.form.manifest {
-            _ if self.is_named_by_spec() => self.form.in_rows(&self.form.own()),
-            Manifest::Verbose => self.form.in_rows(&self.form.own()),
-            _ => self.form.wanted(),
+        match self.form.manifest == Manifest::Verbose || self.is_named_by_spec() {
+            true => self.form.in_rows(&self.form.own()),
+            false => self.form.wanted(),
         }
     }
 
@@ -89,13 +89,12 @@ impl Unload<'_> {
         let variables = [("UNLOAD_OPTIONS", sql.as_str()), ("OUTPUT", output), ("BOM", bom)];
         match world.run(&variables, &events).await {
             Ok(answer) => {
-                let outcomes: Vec<String> =
-                    answer.receipts.iter().map(|receipt| format!("{:?}", receipt.outcome)).collect();
-                [("Written", Outcome::Written), ("Skipped", Outcome::Skipped), ("Waiting", Outcome::Waiting)]
-                    .into_iter()
-                    .find(|(name, _)| outcomes.iter().any(|outcome| outcome == name))
-                    .unwrap_or_else(|| panic!("{sql}: {outcomes:?}"))
-                    .1
+                let is = |outcome| answer.receipts.iter().any(|receipt| receipt.outcome == outcome);
+                match (is(receipt::Outcome::Written), is(receipt::Outcome::Skipped)) {
+                    (true, _) => Outcome::Written,
+                    (false, true) => Outcome::Skipped,
+                    (false, false) => Outcome::Waiting,
+                }
             }
             Err(error) if error.to_string().contains("has a header of its own within") => Outcome::HeaderInside,
             Err(error) => panic!("{sql}, {output}: {error}"),

@@ -22,7 +22,8 @@ pub struct Opening {
 pub enum First {
     /// There is no record.
     Empty,
-    /// Its bytes, line ending included, and how many fields it has; of a fixed width, how many characters.
+    /// Its bytes, line ending included; how many fields it has, or characters, where widths are fixed; and whether
+    /// it ends in `\r\n`.
     Record { bytes: Vec<u8>, fields: usize, crlf: bool },
     /// It does not end within what was read.
     Unended,
