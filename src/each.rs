@@ -1,67 +1,113 @@
 //! OUTPUT=each: a final object for each data object.
 
-use crate::error::Error;
-use crate::header::lookup;
+use std::sync::Arc;
+
+use crate::copy::seal::Seal;
+use crate::error::{Error, Lacking};
+use crate::header::{lookup, owner};
 use crate::receipt::{Outcome, Receipt};
 use crate::run::{Gathered, Run, Stop};
 use crate::s3::S3;
 use crate::settings::{Output, Settings};
-use crate::task::{self, Scope, Task, needs_no_header};
-use crate::unload::Role;
+use crate::task::{self, Scope, Sources, Task, needs_no_header};
 use crate::unload::name::{self, SIDECAR};
+use crate::unload::{Role, Unload};
 use crate::uri::Uri;
 
-/// The data objects that a sidecar speaks for, as far as they are there.
+/// The data objects that a sidecar may speak for, as far as they are there.
 pub async fn tasks_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
     let stem = uri.key.strip_suffix(SIDECAR).unwrap_or(&uri.key);
     let mut keys = s3.list(&uri.bucket, stem).await?;
     keys.retain(|key| {
-        let speaks = || key == stem || name::readings(key).iter().any(|name| name.unload_prefix == stem);
-        Role::of(key) == Role::Data && key.starts_with(&settings.unload_prefix) && speaks()
+        let speaks = || key == stem || name::readings(key).iter().any(|name| name.sidecars().contains(&uri.key));
+        let is_data = matches!(Role::of(key), Role::Data);
+        is_data && key.starts_with(&settings.unload_prefix) && speaks()
     });
     if keys.is_empty() {
-        return Ok(vec![Task::waiting(uri, "none of its data objects is there yet")]);
+        let deleted = if settings.delete_source { ", or DELETE_SOURCE has deleted them" } else { "" };
+        return Ok(vec![Task::waiting(uri, format!("none of its data objects is there yet{deleted}"))]);
     }
-    Ok(keys.into_iter().map(|key| Task::Job(Scope::Object(uri.sibling(key)))).collect())
+    Ok(keys.into_iter().map(|key| Task::object(uri.sibling(key)).by_sidecar(uri)).collect())
 }
 
 /// The entries of a verbose manifest, unless a sidecar names their columns.
 pub async fn tasks_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
-    let unload = task::unload(s3, uri).await?.ok_or_else(|| Error::Missing { uri: uri.clone() })?;
+    let Some(unload) = task::manifest(s3, uri, &settings.unload_prefix).await? else {
+        return Ok(vec![Task::object(uri.clone())]);
+    };
     if unload.columns.is_none() {
         return Ok(vec![Task::skipped(uri, "a manifest without column names; it is not VERBOSE")]);
     } else if unload.folders().next().is_none() {
         return Ok(vec![Task::skipped(uri, "a manifest that lists no objects")]);
     }
-    for unload in [Some(unload.prefix()), unload.prefix().strip_suffix('/')].into_iter().flatten() {
-        let sidecar = uri.sibling(format!("{unload}{SIDECAR}"));
+    for sidecar in unload.sidecars().into_iter().map(|key| uri.sibling(key)) {
         if sidecar.key.starts_with(&settings.unload_prefix) && s3.head(&sidecar).await?.is_some() {
             return Ok(vec![Task::skipped(uri, format!("the sidecar {sidecar} names the columns"))]);
         }
     }
-    task::refuse_elsewhere(&unload, &settings.unload_prefix)?;
-    Ok(unload.all_entries().map(|entry| Task::Job(Scope::Object(entry.uri.clone()))).collect())
+    let unload = Arc::new(unload);
+    let sources = |uri: &Uri| Sources::Object { uri: uri.clone(), unload: Some(unload.clone()) };
+    let jobs = unload.all_entries().map(|entry| Scope { sources: sources(&entry.uri), sidecar: None });
+    Ok(jobs.map(Task::Job).collect())
 }
 
-/// The source and its columns.
-pub async fn gather(run: &Run<'_>, uri: &Uri, target: &Uri, is_sealed: bool) -> Result<Gathered, Stop> {
-    let Run { settings, s3, .. } = run;
+/// The source and its columns. `unload` is what lists it, if that asks for the job.
+pub async fn gather(
+    run: &Run<'_>,
+    uri: &Uri,
+    unload: Option<&Unload>,
+    target: &Uri,
+    seal: Option<&Seal>,
+) -> Result<Gathered, Stop> {
+    let Run { settings, s3, scope, .. } = run;
+    let idle = |outcome, reason: String| Err(Stop::Settled(Receipt::idle(uri, outcome, reason)));
+    if let Some(unload) = unload {
+        match s3.head(&unload.manifest).await? {
+            Some(head) if head.object.etag == unload.etag => (),
+            _ => {
+                let reason = format!("{} has been written anew meanwhile, and its own event follows", unload.manifest);
+                return idle(Outcome::Skipped, reason);
+            }
+        }
+    }
     let Some(first) = s3.head(uri).await? else {
-        let receipt = Receipt::standing(target, vec![uri.to_string()], Outcome::Unchanged, None);
-        return Err(match is_sealed {
-            true => Stop::Settled(receipt.because("the source is gone; its final object stands")),
-            false => Error::Missing { uri: uri.clone() }.into(),
+        return Err(match (seal, &scope.sidecar) {
+            (Some(_), Some(sidecar)) => Stop::Settled(too_late(target, uri, sidecar)),
+            (Some(_), None) => {
+                let receipt = Receipt::standing(target, vec![uri.to_string()], Outcome::Unchanged, None);
+                Stop::Settled(receipt.because("the source is gone; its final object stands"))
+            }
+            (None, _) => Stop::Gone(Error::Missing { uri: uri.clone() }),
         });
     };
     task::refuse_unreadable(&first)?;
-    let columns = lookup::of_object(s3, &first, &name::readings(&uri.key), &settings.unload_prefix).await;
-    let idle = |outcome, reason| Err(Stop::Settled(Receipt::idle(uri, outcome, reason)));
+    let columns = match unload {
+        Some(unload) => match lookup::of_unload(settings, s3, &first, unload).await {
+            Err(Error::NoColumns { .. }) if owner::misfit(unload, &first).is_some() => {
+                let mut lacking = Lacking::of(unload);
+                unload.entry(&uri.key).iter().for_each(|entry| lacking.look(unload, entry, &first));
+                return Err(Error::Incomplete(Box::new(lacking)).into());
+            }
+            columns => columns,
+        },
+        None => lookup::of_object(settings, s3, &first).await,
+    };
     let columns = match (columns, needs_no_header(&settings.options, Output::Each, None)) {
-        (Err(Error::NoColumns { .. }), Some(reason)) => return idle(Outcome::Skipped, reason),
-        (Err(Error::NoColumns { .. }), None) if settings.options.verbose_manifest => {
-            return idle(Outcome::Waiting, "UNLOAD_OPTIONS promises a verbose manifest, which will start it");
+        (Err(Error::NoColumns { .. }), Some(reason)) => return idle(Outcome::Skipped, reason.to_owned()),
+        (Err(Error::NoColumns { looked, .. }), None) if scope.sidecar.is_some() => {
+            return idle(Outcome::Waiting, format!("the sidecar is not that of its unload: looked at {looked}"));
+        }
+        (Err(Error::NoColumns { .. }), None) if settings.options.verbose_manifest && unload.is_none() => {
+            let reason = "UNLOAD_OPTIONS promises a verbose manifest, which will start it";
+            return idle(Outcome::Waiting, reason.to_owned());
         }
         (columns, _) => lookup::or_of_spec(columns, settings)?,
     };
-    Ok(Gathered { objects: vec![first.object.clone()], first, columns: Some(columns), unload: None })
+    Ok(Gathered { objects: vec![first.object.clone()], first, columns: Some(columns), manifest_version: None })
+}
+
+/// The names of a sidecar that came after its sources were deleted.
+pub fn too_late(target: &Uri, source: &Uri, sidecar: &Uri) -> Receipt {
+    let receipt = Receipt::standing(target, vec![source.to_string()], Outcome::Unchanged, None);
+    receipt.because(format!("{sidecar} came too late: the sources were deleted, and the final object stands as it was"))
 }

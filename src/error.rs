@@ -8,9 +8,10 @@ use crate::copy::plan::PlanError;
 use crate::event::EventError;
 use crate::header::columns::ColumnsError;
 use crate::header::encode::EncodeError;
-use crate::s3::S3Error;
+use crate::s3::{Head, S3Error};
 use crate::settings::SettingError;
-use crate::unload::manifest::ManifestError;
+use crate::unload::Unload;
+use crate::unload::manifest::{Entry, ManifestError};
 use crate::unload::options::{Compression, OptionsError};
 use crate::uri::Uri;
 
@@ -40,8 +41,18 @@ pub enum Error {
     Manifest { uri: Uri, source: ManifestError },
     #[error("the manifest {manifest} lists {entry}, which is not below UNLOAD_PREFIX={prefix:?} in its own bucket")]
     Elsewhere { manifest: Uri, entry: Uri, prefix: String },
-    #[error("the unload of {manifest} is not complete yet: {}", lacking(missing, changed))]
-    Incomplete { manifest: Uri, missing: Vec<Uri>, changed: Vec<Changed> },
+    #[error(
+        "{uri} has columns in two places, {one} and {other}, and nothing tells which of the two unloads it belongs to; \
+         remove one of them, or write the object's own sidecar, {uri}.headers"
+    )]
+    Ambiguous { uri: Uri, one: Uri, other: Uri },
+    #[error(
+        "{target} is the final object of {other}, and {job} would take its place; give them final keys of their own, \
+         by other unload prefixes or another FINAL_KEY or FINAL_BUCKET, or delete the object if it is not needed any more"
+    )]
+    Taken { target: Uri, other: String, job: String },
+    #[error("the unload of {} is not complete yet: {_0}", _0.manifest)]
+    Incomplete(Box<Lacking>),
     #[error(
         "{uri} is {}, but {first}, which comes before it, is {}; slices of one unload can be put together only if they \
          are compressed alike",
@@ -121,7 +132,37 @@ pub enum Error {
     Several { total: usize, failures: Vec<Error> },
 }
 
-/// An object that is not as its manifest says.
+/// The objects that are not as their manifest says.
+#[derive(Debug)]
+pub struct Lacking {
+    pub manifest: Uri,
+    pub missing: Vec<Uri>,
+    pub changed: Vec<Changed>,
+    /// Written after the manifest, and so by another UNLOAD.
+    pub later: Vec<Uri>,
+}
+
+impl Lacking {
+    /// Nothing so far.
+    pub fn of(unload: &Unload) -> Lacking {
+        Lacking { manifest: unload.manifest.clone(), missing: Vec::new(), changed: Vec::new(), later: Vec::new() }
+    }
+
+    pub fn nothing(&self) -> bool {
+        self.missing.is_empty() && self.changed.is_empty() && self.later.is_empty()
+    }
+
+    /// Holds an object against what the manifest says of it.
+    pub fn look(&mut self, unload: &Unload, entry: &Entry, found: &Head) {
+        let (uri, size) = (entry.uri.clone(), found.object.size);
+        match entry.size.filter(|listed| *listed != size) {
+            Some(listed) => self.changed.push(Changed { uri, size, listed }),
+            None => self.later.extend(unload.is_before(found.modified).then_some(uri)),
+        }
+    }
+}
+
+/// An object that has another size than its manifest says.
 #[derive(Debug)]
 pub struct Changed {
     pub uri: Uri,
@@ -149,7 +190,9 @@ impl Error {
             Error::Options { .. } => "InvalidOptions",
             Error::Manifest { .. } => "InvalidManifest",
             Error::Elsewhere { .. } => "ManifestEntryElsewhere",
-            Error::Incomplete { .. } => "UnloadIncomplete",
+            Error::Ambiguous { .. } => "ColumnsAmbiguous",
+            Error::Taken { .. } => "FinalKeyTaken",
+            Error::Incomplete(_) => "UnloadIncomplete",
             Error::MixedCompression { .. } => "MixedCompression",
             Error::HeaderInside { .. } => "HeaderInside",
             Error::BomInside { .. } => "ByteOrderMarkInside",
@@ -177,7 +220,7 @@ impl Error {
     pub fn transient(&self) -> bool {
         match self {
             Error::S3(error) => error.transient(),
-            Error::OutOfTime { .. } | Error::Incomplete { .. } => true,
+            Error::OutOfTime { .. } | Error::Incomplete(_) => true,
             _ => false,
         }
     }
@@ -206,12 +249,20 @@ fn listed(items: &[impl fmt::Display], between: &str) -> String {
     listed.join(between)
 }
 
-fn lacking(missing: &[Uri], changed: &[Changed]) -> String {
-    let missing = (!missing.is_empty())
-        .then(|| format!("{} of the objects that it lists are not there: {}", missing.len(), listed(missing, ", ")));
-    let changed = (!changed.is_empty())
-        .then(|| format!("{} have another size than it says: {}", changed.len(), listed(changed, ", ")));
-    [missing, changed].into_iter().flatten().collect::<Vec<_>>().join("; ")
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = |count: usize, what: &str, listed: String| (count > 0).then(|| format!("{count} {what}: {listed}"));
+        let said = [
+            said(self.missing.len(), "of the objects that it lists are not there", listed(&self.missing, ", ")),
+            said(self.changed.len(), "have another size than it says", listed(&self.changed, ", ")),
+            said(
+                self.later.len(),
+                "were written after it, by another UNLOAD to the same prefix, whose manifest is yet to come",
+                listed(&self.later, ", "),
+            ),
+        ];
+        f.write_str(&said.into_iter().flatten().collect::<Vec<_>>().join("; "))
+    }
 }
 
 fn counted(count: usize, what: &str) -> String {

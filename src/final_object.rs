@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::copy::seal::{Fingerprint, Seal};
+use crate::copy::seal::{self, Fingerprint, Owner, Seal};
 use crate::copy::{Alike, Done, Job, Lead, execute, join};
 use crate::deadline::Deadline;
 use crate::error::Error;
@@ -18,7 +18,7 @@ use crate::receipt::{Outcome, Proof, Receipt};
 use crate::run::{Gathered, Run, Stop};
 use crate::s3::{AT_ONCE, Attributes, Object, S3, Stood};
 use crate::settings::{SettingError, Settings};
-use crate::task::{Scope, needs_no_header};
+use crate::task::{Scope, Sources, needs_no_header};
 use crate::unload::Options;
 use crate::unload::options::Compression;
 use crate::uri::Uri;
@@ -36,7 +36,7 @@ pub async fn write(settings: &Settings, s3: &S3, scope: &Scope, deadline: Deadli
     }
     let receipt = timeout_at(deadline.end(), tries(&Run { settings, s3, scope, deadline })).await;
     let receipt = receipt.unwrap_or_else(|_| Err(out_of_time()))?;
-    Ok(receipt.measured(s3.requests(), s3.bytes_read(), begun.elapsed()))
+    Ok(receipt.measured(s3.effort(), begun.elapsed()))
 }
 
 async fn tries(run: &Run<'_>) -> Result<Receipt, Error> {
@@ -46,6 +46,7 @@ async fn tries(run: &Run<'_>) -> Result<Receipt, Error> {
         match run.attempt(compression, thorough).await {
             Ok(receipt) | Err(Stop::Settled(receipt)) => return Ok(receipt),
             Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::Gone(error)) => return run.done_before().await?.ok_or(error),
             Err(Stop::Refused(error)) if refused => return Err(error),
             Err(Stop::Refused(error)) => (refused, last) = (true, error.to_string()),
             Err(Stop::Overtaken(error)) => last = error.to_string(),
@@ -82,16 +83,20 @@ impl Run<'_> {
         let target = self.target(compression)?;
         let stood = self.s3.head(&target).await?;
         let seal = stood.as_ref().and_then(Seal::on);
-        let gathered = match self.scope {
-            Scope::Object(uri) => each::gather(self, uri, &target, seal.is_some()).await?,
-            Scope::Folder { unload, folder } => single::gather(self, unload, folder, &target, seal.as_ref()).await?,
+        self.refuse_taken(&target, seal.as_ref())?;
+        let gathered = match &self.scope.sources {
+            Sources::Object { uri, unload } => {
+                each::gather(self, uri, unload.as_deref(), &target, seal.as_ref()).await?
+            }
+            Sources::Folder { unload, folder } => single::gather(self, unload, folder, &target, seal.as_ref()).await?,
         };
         let wanted = self.wanted(gathered).await?;
         let sources = wanted.gathered.objects.iter().map(|object| object.uri.to_string()).collect();
         if let (Some(seal), Some(stood)) = (seal.filter(|seal| self.is_of(seal, &wanted)), &stood)
             && let Some(proof) = seal.proof(&stood.object)
         {
-            let written = wanted.line.written(stood.object.size, &stood.object.etag, 0, proof);
+            let mut written = wanted.line.written(stood.object.size, &stood.object.etag, 0, proof);
+            written.columns = seal.columns.unwrap_or(written.columns);
             let receipt = Receipt::standing(&target, sources, Outcome::Unchanged, Some(written));
             return Ok(self.dispose(wanted.gathered.objects.iter(), receipt).await?);
         }
@@ -103,18 +108,59 @@ impl Run<'_> {
         Ok(self.dispose(job.sources.iter().map(|source| &source.object), receipt).await?)
     }
 
-    fn target(&self, compression: Option<Compression>) -> Result<Uri, SettingError> {
-        self.settings.final_uri(self.scope.uri(), &self.scope.unload_prefix(), compression)
+    /// A final object that another job has written is never replaced, nor are this job's sources deleted for it.
+    fn refuse_taken(&self, target: &Uri, seal: Option<&Seal>) -> Result<(), Error> {
+        let job = self.owner();
+        match seal.and_then(|seal| seal.owner.as_ref()).filter(|other| **other != job) {
+            None => Ok(()),
+            Some(other) => Err(Error::Taken { target: target.clone(), other: other.to_string(), job: job.to_string() }),
+        }
     }
 
-    async fn wanted(&self, gathered: Gathered) -> Result<Wanted, Stop> {
+    fn owner(&self) -> Owner {
+        Owner::new(self.scope.uri(), self.scope.folder())
+    }
+
+    /// Where the sources are gone and the final key depends on what they were compressed with: the receipt of the
+    /// final object that was made of them.
+    async fn done_before(&self) -> Result<Option<Receipt>, Error> {
+        if !self.settings.final_key.tells_compression() {
+            return Ok(None);
+        }
+        let version = match &self.scope.sources {
+            Sources::Object { .. } => None,
+            Sources::Folder { unload, .. } => Some(seal::version(&unload.etag, unload.modified)),
+        };
+        for compression in [None, Some(Compression::Gzip), Some(Compression::Bzip2), Some(Compression::Zstd)] {
+            let target = self.target(compression)?;
+            let seal = self.s3.head(&target).await?.as_ref().and_then(Seal::on);
+            let is_its_own = |seal: &Seal| seal.owner == Some(self.owner()) && seal.manifest_version == version;
+            if seal.is_some_and(|seal| is_its_own(&seal)) {
+                let sources = vec![self.scope.uri().to_string()];
+                let receipt = Receipt::standing(&target, sources, Outcome::Unchanged, None);
+                return Ok(Some(
+                    receipt.because("the sources are gone; the final object that was made of them stands"),
+                ));
+            }
+        }
+        Ok(None)
+    }
+
+    fn target(&self, compression: Option<Compression>) -> Result<Uri, SettingError> {
+        self.settings.final_uri(self.scope.uri(), self.scope.unload_prefix(), compression)
+    }
+
+    async fn wanted(&self, mut gathered: Gathered) -> Result<Wanted, Stop> {
         let Run { settings, scope, .. } = self;
-        let Gathered { first, objects, columns, .. } = &gathered;
+        let Gathered { first, objects, columns, .. } = &mut gathered;
         let uri = &first.object.uri;
         let options = match columns {
             Some(found) => found.options(settings)?,
             None => settings.options.clone(),
         };
+        if !settings.check_columns {
+            *columns = columns.take().map(|found| found.lacking(&options));
+        }
         if let Some(reason) = needs_no_header(&options, settings.output, columns.as_ref()) {
             return Err(Stop::Settled(Receipt::idle(scope.uri(), Outcome::Skipped, reason)));
         }
@@ -133,7 +179,7 @@ impl Run<'_> {
     /// manifest that lists them, so that it can answer for them when they are gone.
     fn is_of(&self, seal: &Seal, wanted: &Wanted) -> bool {
         seal.fingerprint == wanted.fingerprint
-            && (seal.unload == wanted.gathered.unload || !self.settings.delete_source)
+            && (seal.manifest_version == wanted.gathered.manifest_version || !self.settings.delete_source)
     }
 
     /// Looks at how the sources begin, and whether the options say so.
@@ -165,7 +211,7 @@ impl Run<'_> {
     async fn job(&self, wanted: Wanted, target: Uri, stood: Stood, thorough: bool) -> Result<(Line, Job), Stop> {
         let Run { settings, s3, deadline, .. } = self;
         let Wanted { gathered, options, line, mut attributes, fingerprint, start } = wanted;
-        let Gathered { first, objects, columns, unload } = gathered;
+        let Gathered { first, objects, columns, manifest_version } = gathered;
         let start = match start {
             Some(start) => start,
             None => self.start(&objects, &options).await?,
@@ -191,6 +237,8 @@ impl Run<'_> {
         let header = if replaced.is_some() { line.compressed(&target, compression)? } else { Bytes::new() };
         let alike = Alike { compression, cut: &lead.bytes[..replaced.unwrap_or_default()] };
         let sources = join(s3, objects, &lead, &alike, thorough).await?;
+        let (owner, columns) = (Some(self.owner()), Some(line.columns()));
+        let seal = Seal { fingerprint, owner, columns, size: 0, crc: None, manifest_version };
         let job = Job {
             header,
             ending: line.ending(),
@@ -200,8 +248,7 @@ impl Run<'_> {
             target,
             stood,
             attributes,
-            fingerprint,
-            unload,
+            seal,
             deadline: *deadline,
         };
         Ok((line, job))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::crc::Algorithm;
+use crate::s3::Effort;
 use crate::uri::Uri;
 
 /// Sources that the log names; CloudWatch cuts a line at 256 KB (AWS, CloudWatch Logs quotas).
@@ -45,7 +46,7 @@ pub struct Written {
     pub columns: usize,
     /// Of the final object.
     pub bytes: u64,
-    /// Bytes of the sources that the function read.
+    /// Bytes that the function read: of sources, sidecars and manifests.
     pub bytes_through: u64,
     pub parts: usize,
     pub proof: Proof,
@@ -122,10 +123,18 @@ impl Receipt {
     }
 
     /// What it took: requests, bytes of the sources that were read, time.
-    pub fn measured(self, requests: u64, bytes_through: u64, elapsed: Duration) -> Receipt {
-        let written = self.written.map(|written| Written { bytes_through, ..written });
+    pub fn measured(self, effort: Effort, elapsed: Duration) -> Receipt {
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        Receipt { written, requests, elapsed_ms, ..self }
+        Receipt { elapsed_ms, ..self }.adding(effort)
+    }
+
+    /// With what was asked and read for it besides.
+    pub fn adding(mut self, effort: Effort) -> Receipt {
+        self.requests += effort.requests;
+        if let Some(written) = &mut self.written {
+            written.bytes_through += effort.bytes_read;
+        }
+        self
     }
 
     /// The log line, in the form that the function's log settings ask for.

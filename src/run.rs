@@ -25,7 +25,7 @@ pub struct Gathered {
     /// `None`: the header that the sources bring has to do.
     pub columns: Option<Found>,
     /// Which version of a manifest lists the objects, if one does.
-    pub unload: Option<String>,
+    pub manifest_version: Option<String>,
 }
 
 /// Why a try ended without a final object written.
@@ -33,6 +33,8 @@ pub enum Stop {
     /// There is nothing to write.
     Settled(Receipt),
     Failed(Error),
+    /// Sources are not there, and no final object of them at the key that was looked at.
+    Gone(Error),
     /// Something has changed under it.
     Overtaken(Error),
     /// S3 found another result than expected.

@@ -74,6 +74,22 @@ pub struct Head {
     pub modified: i64,
 }
 
+/// What was asked of S3, tries again included, and how many bytes of objects were read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Effort {
+    pub requests: u64,
+    pub bytes_read: u64,
+}
+
+/// A small object, read whole.
+#[derive(Clone, Debug)]
+pub struct Small {
+    pub bytes: Bytes,
+    pub etag: String,
+    /// In seconds since 1970.
+    pub modified: i64,
+}
+
 /// What an object carries besides its bytes, and CreateMultipartUpload does not take over by itself.
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {
@@ -183,14 +199,14 @@ impl S3 {
         S3 { traffic: Traffic::default(), ..self.clone() }
     }
 
+    /// What was asked and read so far.
+    pub fn effort(&self) -> Effort {
+        Effort { requests: self.traffic.requests(), bytes_read: self.traffic.bytes_read() }
+    }
+
     /// How many requests went out, tries again included.
     pub fn requests(&self) -> u64 {
         self.traffic.requests()
-    }
-
-    /// How many bytes of objects' ranges were read.
-    pub fn bytes_read(&self) -> u64 {
-        self.traffic.bytes_read()
     }
 
     /// The same client and count, for one request that is to be watched.

@@ -102,17 +102,41 @@ impl Settings {
     /// Where the final object of a source, or of a manifest, goes; `unload` is its unload prefix, and the
     /// folder of the partition behind it. The key must lie below UNLOAD_PREFIX. Refuses to write
     /// where the function would be started again.
-    pub fn final_uri(&self, source: &Uri, unload: &str, compression: Option<Compression>) -> Result<Uri, SettingError> {
-        let below = |key: &str| key.strip_prefix(&self.unload_prefix).unwrap_or_default().to_owned();
-        let unload = below(unload);
-        let unload = unload.trim_end_matches(['/', '_', '-', '.']);
-        let key = self.final_key.render(&below(&source.key), unload, compression);
+    pub fn final_uri(
+        &self,
+        source: &Uri,
+        unload: (&str, &str),
+        compression: Option<Compression>,
+    ) -> Result<Uri, SettingError> {
+        let path = source.key.strip_prefix(&self.unload_prefix).unwrap_or_default();
+        let key = self.final_key.render(path, &self.unload_name(unload), compression);
         let uri = Uri::new(self.final_bucket.as_ref().unwrap_or(&source.bucket), key);
         if uri.bucket == source.bucket && uri.key.starts_with(&self.unload_prefix) {
             let problem = format!("{source} would become {uri}, below UNLOAD_PREFIX={:?}", self.unload_prefix);
             return Err(SettingError { name: "FINAL_KEY", value: self.final_key.to_string(), problem });
         }
         Ok(uri)
+    }
+
+    /// What `{unload}` stands for: the unload prefix below UNLOAD_PREFIX. A partition's folders stay folders, since
+    /// readers take from them what the rows lack, and the object in them is named after the prefix.
+    fn unload_name(&self, (prefix, folder): (&str, &str)) -> String {
+        fn last(path: &str) -> &str {
+            path.rsplit('/').next().unwrap_or_default()
+        }
+        let below = prefix.strip_prefix(&self.unload_prefix).unwrap_or_default().trim_end_matches(SEPARATORS);
+        let name = if below.is_empty() {
+            let own = self.unload_prefix.rsplit_once('/').map_or("", |(folder, _)| last(folder));
+            if own.is_empty() { "unload" } else { own }
+        } else {
+            last(below)
+        };
+        match (below, folder) {
+            ("", "") => name.to_owned(),
+            (below, "") => below.to_owned(),
+            ("", folder) => format!("{folder}{name}"),
+            (below, folder) => format!("{below}/{folder}{name}"),
+        }
     }
 
     /// Whether a key is one that the function may have written.
@@ -122,6 +146,9 @@ impl Settings {
             && key.starts_with(self.final_key.literal())
     }
 }
+
+/// What people put between a name and UNLOAD's numbers.
+const SEPARATORS: [char; 4] = ['/', '_', '-', '.'];
 
 /// The template of a final key: text and placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +197,11 @@ impl FinalKey {
             }
             _ => Ok(FinalKey(segments)),
         }
+    }
+
+    /// Whether the key of an object depends on what it is compressed with.
+    pub fn tells_compression(&self) -> bool {
+        self.0.contains(&Segment::Compression)
     }
 
     /// The text before the first placeholder.
@@ -222,13 +254,13 @@ mod tests {
 
     fn final_key(template: &str, key: &str, unload: &str) -> String {
         let settings = read(&[("UNLOAD_PREFIX", "unload/"), ("FINAL_BUCKET", "o"), ("FINAL_KEY", template)]).unwrap();
-        settings.final_uri(&Uri::new("b", key), unload, Some(Compression::Gzip)).unwrap().to_string()
+        settings.final_uri(&Uri::new("b", key), (unload, ""), Some(Compression::Gzip)).unwrap().to_string()
     }
 
     #[test]
     fn a_prefix_is_enough() {
         let settings = read(&[("UNLOAD_PREFIX", "unload/")]).unwrap();
-        let uri = settings.final_uri(&Uri::new("b", "unload/q/0000_part_00"), "unload/q/", None).unwrap();
+        let uri = settings.final_uri(&Uri::new("b", "unload/q/0000_part_00"), ("unload/q/", ""), None).unwrap();
         assert_eq!(uri.to_string(), "s3://b/final/q/0000_part_00");
         assert_eq!(settings.options, Options::default());
         assert!(settings.check_columns && !settings.show_record && !settings.bom);
@@ -237,14 +269,20 @@ mod tests {
     #[test]
     fn one_object_of_an_unload_is_named_after_it() {
         let settings = read(&[("UNLOAD_PREFIX", "unload/"), ("OUTPUT", "single")]).unwrap();
-        let key = |unload, compression| {
-            settings.final_uri(&Uri::new("b", format!("{unload}manifest")), unload, compression).unwrap().key
+        let key = |unload, folder, compression| {
+            let manifest = Uri::new("b", format!("{unload}manifest"));
+            settings.final_uri(&manifest, (unload, folder), compression).unwrap().key
         };
-        assert_eq!(key("unload/q42_", None), "final/q42.csv");
+        assert_eq!(key("unload/q42_", "", None), "final/q42.csv");
         assert_eq!(
-            key("unload/sales/year=2026/name=ZZ Top/", Some(Compression::Gzip)),
-            "final/sales/year=2026/name=ZZ Top.csv.gz"
+            key("unload/sales/", "year=2026/name=ZZ Top/", Some(Compression::Gzip)),
+            "final/sales/year=2026/name=ZZ Top/sales.csv.gz"
         );
+        assert_eq!(key("unload/sales/", "grade=A-/", None), "final/sales/grade=A-/sales.csv");
+        assert_eq!(key("unload/a/sales_-/", "n=__HIVE_DEFAULT_PARTITION__/", None).matches("__").count(), 2);
+        assert_eq!(key("unload/", "", None), "final/unload.csv");
+        assert_eq!(key("unload/", "year=2026/", None), "final/year=2026/unload.csv");
+        assert_eq!(key("unload/sales/dt=1/", "grade=A/", None), "final/sales/dt=1/grade=A/dt=1.csv");
     }
 
     #[test]
@@ -287,8 +325,8 @@ mod tests {
         }
         assert!(error(&[("UNLOAD_PREFIX", "")]).contains("only with another FINAL_BUCKET"));
         let settings = read(&[("UNLOAD_PREFIX", ""), ("FINAL_BUCKET", "other")]).unwrap();
-        assert!(settings.final_uri(&Uri::new("b", "k"), "", None).is_ok());
-        let error = settings.final_uri(&Uri::new("other", "k"), "", None).unwrap_err().to_string();
+        assert!(settings.final_uri(&Uri::new("b", "k"), ("", ""), None).is_ok());
+        let error = settings.final_uri(&Uri::new("other", "k"), ("", ""), None).unwrap_err().to_string();
         assert!(error.contains("s3://other/k would become s3://other/final/k"), "{error}");
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::header::lookup::Found;
+use crate::header::owner;
 use crate::receipt::{ColumnsFrom, Outcome, Receipt};
 use crate::s3::{Head, S3};
 use crate::settings::Output;
 use crate::unload::options::Compression;
-use crate::unload::{Dialect, Options, Unload, manifest, name};
+use crate::unload::{Dialect, Options, Unload, name};
 use crate::uri::Uri;
 
 #[derive(Debug)]
@@ -18,11 +19,19 @@ pub enum Task {
     Idle(Receipt),
 }
 
-/// What one final object is to be made of.
+/// What one final object is to be made of, and what asks for it.
 #[derive(Clone, Debug)]
-pub enum Scope {
-    /// A data object.
-    Object(Uri),
+pub struct Scope {
+    pub sources: Sources,
+    /// The sidecar whose event asks for the job, if one does: the sources' own events ask for it as well, and fail
+    /// where something is missing.
+    pub sidecar: Option<Uri>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Sources {
+    /// A data object; and the unload that lists it, if that unload's manifest asks for the job.
+    Object { uri: Uri, unload: Option<Arc<Unload>> },
     /// The objects of an unload that lie in one of its folders; with no PARTITION BY it has one, "".
     Folder { unload: Arc<Unload>, folder: String },
 }
@@ -35,57 +44,78 @@ impl Task {
     pub fn waiting(uri: &Uri, reason: impl Into<String>) -> Task {
         Task::Idle(Receipt::idle(uri, Outcome::Waiting, reason))
     }
+
+    pub fn object(uri: Uri) -> Task {
+        Task::Job(Scope { sources: Sources::Object { uri, unload: None }, sidecar: None })
+    }
+
+    /// The same, asked for by a sidecar's event.
+    pub fn by_sidecar(self, sidecar: &Uri) -> Task {
+        match self {
+            Task::Job(scope) => Task::Job(Scope { sidecar: Some(sidecar.clone()), ..scope }),
+            idle => idle,
+        }
+    }
 }
 
 impl Scope {
     /// The object that the job is of, or the manifest.
     pub fn uri(&self) -> &Uri {
-        match self {
-            Scope::Object(uri) => uri,
-            Scope::Folder { unload, .. } => &unload.manifest,
+        match &self.sources {
+            Sources::Object { uri, .. } => uri,
+            Sources::Folder { unload, .. } => &unload.manifest,
         }
     }
 
     pub fn folder(&self) -> &str {
-        match self {
-            Scope::Object(_) => "",
-            Scope::Folder { folder, .. } => folder,
+        match &self.sources {
+            Sources::Object { .. } => "",
+            Sources::Folder { folder, .. } => folder,
         }
     }
 
-    /// The unload prefix, and the folder of the partition behind it.
-    pub fn unload_prefix(&self) -> String {
-        match self {
-            Scope::Object(uri) => name::readings(&uri.key)[0].unload_prefix.to_owned(),
-            Scope::Folder { unload, folder } => format!("{}{folder}", unload.prefix()),
+    /// The unload prefix, and the folder of the partition behind it. It is the likeliest one for a data object,
+    /// whatever event asks for the job, since the final key may depend on it.
+    pub fn unload_prefix(&self) -> (&str, &str) {
+        match &self.sources {
+            Sources::Object { uri, .. } => (name::readings(&uri.key)[0].unload_prefix, ""),
+            Sources::Folder { unload, folder } => (unload.prefix(), folder),
         }
     }
 
     /// What names say about the compression, which may deceive.
     pub fn compression(&self) -> Option<Compression> {
-        match self {
-            Scope::Object(uri) => Compression::of_name(&uri.key),
-            Scope::Folder { unload, folder } => {
+        match &self.sources {
+            Sources::Object { uri, .. } => Compression::of_name(&uri.key),
+            Sources::Folder { unload, folder } => {
                 unload.entries(folder).first().and_then(|entry| Compression::of_name(&entry.uri.key))
             }
         }
     }
-}
 
-/// Reads a manifest; `None` where there is none.
-pub async fn unload(s3: &S3, uri: &Uri) -> Result<Option<Unload>, Error> {
-    let Some((json, etag)) = s3.get_small(uri, manifest::MAX_BYTES).await? else { return Ok(None) };
-    let unload = Unload::parse(uri, etag, &json);
-    unload.map(Some).map_err(|source| Error::Manifest { uri: uri.clone(), source })
-}
-
-/// The function may read nothing that is not below UNLOAD_PREFIX, and writes nothing from it.
-pub fn refuse_elsewhere(unload: &Unload, prefix: &str) -> Result<(), Error> {
-    match unload.elsewhere(prefix) {
-        None => Ok(()),
-        Some(entry) => {
-            Err(Error::Elsewhere { manifest: unload.manifest.clone(), entry: entry.clone(), prefix: prefix.to_owned() })
+    /// What the same job asks for in another event's name: without a sidecar it fails where something is missing,
+    /// and with the unload that lists its object nothing need be looked for.
+    pub fn merge(&mut self, other: Scope) {
+        self.sidecar = self.sidecar.take().and(other.sidecar);
+        if let (Sources::Object { unload: none @ None, .. }, Sources::Object { unload, .. }) =
+            (&mut self.sources, other.sources)
+        {
+            *none = unload;
         }
+    }
+}
+
+/// Reads the manifest that was created; `None` where the object is none.
+pub async fn manifest(s3: &S3, uri: &Uri, prefix: &str) -> Result<Option<Unload>, Error> {
+    let Some(unload) = owner::unload(s3, uri).await? else {
+        return match s3.head(uri).await? {
+            Some(_) => Ok(None),
+            None => Err(Error::Missing { uri: uri.clone() }),
+        };
+    };
+    match unload.elsewhere(prefix) {
+        None => Ok(Some(unload)),
+        Some(entry) => Err(Error::Elsewhere { manifest: uri.clone(), entry: entry.clone(), prefix: prefix.to_owned() }),
     }
 }
 

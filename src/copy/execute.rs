@@ -27,8 +27,7 @@ pub async fn execute(s3: &S3, job: &mut Job) -> Result<Done, Error> {
     let plan = plan::plan(job.line(), &plan::S3);
     let plan = plan.map_err(|source| Error::Plan { uri: job.target.clone(), source })?;
     let expected = job.crc();
-    let (fingerprint, unload) = (job.fingerprint.clone(), job.unload.clone());
-    let seal = Seal { fingerprint, size: plan.length, crc: expected, unload };
+    let seal = Seal { size: plan.length, crc: expected, ..job.seal.clone() };
     job.attributes.metadata.insert(seal::KEY.to_owned(), seal.to_string());
     let written = match plan.parts.as_slice() {
         [] => put(s3, job, &[], expected).await?,

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::lead::Lead;
 use super::part::{self, Origin, Piece};
 use super::range::ByteRange;
-use super::seal::Fingerprint;
+use super::seal::Seal;
 use super::source::Source;
 use crate::crc::{self, Crc};
 use crate::deadline::Deadline;
@@ -31,9 +31,8 @@ pub struct Job {
     /// What stood at the target before anything else of the job was looked at.
     pub stood: Stood,
     pub attributes: Attributes,
-    pub fingerprint: Fingerprint,
-    /// Which version of a manifest lists the sources, if one does.
-    pub unload: Option<String>,
+    /// All that is known of the seal before the parts are planned.
+    pub seal: Seal,
     pub deadline: Deadline,
 }
 

@@ -194,7 +194,7 @@ async fn write_part(
 /// What the mark of a job's upload says.
 fn mark(job: &Job, plan: &Plan, expected: Option<Crc>) -> String {
     let crc = expected.map_or_else(String::new, Crc::base64);
-    hex(&Sha256::digest(format!("{}\n{crc}\n{plan}", job.fingerprint.as_str())))
+    hex(&Sha256::digest(format!("{}\n{crc}\n{plan}", job.seal.fingerprint.as_str())))
 }
 
 /// A part shows no bytes, but their CRC if the upload has an algorithm, and otherwise their MD5 as its ETag.

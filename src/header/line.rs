@@ -30,7 +30,7 @@ impl Line {
     /// Of columns that were found for a source.
     pub fn given(settings: &Settings, uri: &Uri, found: &Found, dialect: &Dialect) -> Result<Line, Error> {
         let fitting = match dialect {
-            Dialect::FixedWidth(fields) => found.of_rows(uri, fields.len()),
+            Dialect::FixedWidth(fields) => found.of_rows(fields.len()),
             _ => None,
         };
         let found = fitting.as_ref().unwrap_or(found);
@@ -81,7 +81,7 @@ impl Line {
             return Ok(self);
         }
         let by_width = matches!(dialect, Dialect::FixedWidth(_));
-        if let Some(found) = found.of_rows(uri, fields).filter(|_| !by_width) {
+        if let Some(found) = found.of_rows(fields).filter(|_| !by_width) {
             return Line::given(settings, uri, &found, dialect);
         }
         let (uri, place) = (uri.clone(), found.place.clone());
@@ -124,6 +124,11 @@ impl Line {
             Some(_) => Ok(Some(0)),
             None => Ok(Some(opening.length(has_header))),
         }
+    }
+
+    /// How many it names.
+    pub fn columns(&self) -> usize {
+        self.columns
     }
 
     fn has_bom(&self) -> bool {

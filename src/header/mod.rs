@@ -7,6 +7,7 @@ pub mod encode;
 pub mod first;
 pub mod line;
 pub mod lookup;
+pub mod owner;
 
 pub use columns::Columns;
 pub use encode::encode;

@@ -11,8 +11,8 @@ use aws_sdk_s3::types::{ArchiveStatus, ChecksumMode, StorageClass};
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    ATTEMPT, ATTEMPTS, Attributes, Head, Object, S3, S3Error, Stood, Written, absent, carrying, crc_of, in_memory,
-    with_crc,
+    ATTEMPT, ATTEMPTS, Attributes, Head, Object, S3, S3Error, Small, Stood, Written, absent, carrying, crc_of,
+    in_memory, with_crc,
 };
 use crate::copy::range::ByteRange;
 use crate::crc::{Algorithm, Crc};
@@ -49,9 +49,8 @@ impl S3 {
         Ok(Some(Head { object, attributes, archive, tagged, modified }))
     }
 
-    /// GetObject of a whole small object, with its ETag; `None` where there is none, an error where it is
-    /// over `limit` bytes.
-    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<(Bytes, String)>, S3Error> {
+    /// GetObject of a whole small object; `None` where there is none, an error where it is over `limit` bytes.
+    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<Small>, S3Error> {
         match self.get(uri, limit, |request| request).await {
             Ok(found) => Ok(Some(found)),
             Err(error) => absent(error),
@@ -61,21 +60,20 @@ impl S3 {
     /// GetObject of a range, of just the version that has this ETag.
     pub async fn get_range(&self, object: &Object, range: ByteRange) -> Result<Bytes, S3Error> {
         let pinned = |request: GetObjectFluentBuilder| request.if_match(&object.etag).range(range.to_string());
-        let (bytes, _) = self.get(&object.uri, range.length(), pinned).await?;
-        self.traffic.read(bytes.len() as u64);
+        let Small { bytes, .. } = self.get(&object.uri, range.length(), pinned).await?;
         match bytes.len() as u64 == range.length() {
             true => Ok(bytes),
             false => Err(S3Error::unusable("GetObject", &object.uri, &format!("{} bytes for {range}", bytes.len()))),
         }
     }
 
-    /// GetObject of at most `limit` bytes, and the ETag. The SDK tries again only what fails before the body.
+    /// GetObject of at most `limit` bytes. The SDK tries again only what fails before the body.
     async fn get(
         &self,
         uri: &Uri,
         limit: u64,
         with: impl Fn(GetObjectFluentBuilder) -> GetObjectFluentBuilder,
-    ) -> Result<(Bytes, String), S3Error> {
+    ) -> Result<Small, S3Error> {
         let mut attempt = 1;
         loop {
             let request = with(self.client.get_object().bucket(&uri.bucket).key(&uri.key));
@@ -87,7 +85,12 @@ impl S3 {
             }
             match read(uri, answer.body, size).await {
                 Err(_) if attempt < ATTEMPTS => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
-                result => return Ok((result?, answer.e_tag.unwrap_or_default())),
+                result => {
+                    let bytes = result?;
+                    self.traffic.read(bytes.len() as u64);
+                    let modified = answer.last_modified.map_or(0, |time| time.secs());
+                    return Ok(Small { bytes, etag: answer.e_tag.unwrap_or_default(), modified });
+                }
             }
             attempt += 1;
         }

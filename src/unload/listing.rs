@@ -3,14 +3,20 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::manifest::{Entry, Manifest, ManifestError};
-use super::name::{self, SIDECAR};
+use super::name;
 use crate::uri::Uri;
+
+/// How much later than its manifest a slice may be, in seconds: S3 dates objects in whole seconds, by clocks of its
+/// own. Redshift writes a manifest, which has the sizes of all slices, when they are there.
+pub const CLOCKS: i64 = 5;
 
 #[derive(Debug)]
 pub struct Unload {
     pub manifest: Uri,
     /// The manifest's.
     pub etag: String,
+    /// When the manifest was written, in seconds since 1970.
+    pub modified: i64,
     /// `None` where the manifest is not VERBOSE.
     pub columns: Option<Vec<String>>,
     /// The entries in the manifest's order, by the folder of their partition: `year=2026/month=11/`, or empty.
@@ -18,9 +24,9 @@ pub struct Unload {
 }
 
 impl Unload {
-    pub fn parse(manifest: &Uri, etag: String, json: &[u8]) -> Result<Unload, ManifestError> {
+    pub fn parse(manifest: &Uri, etag: String, modified: i64, json: &[u8]) -> Result<Unload, ManifestError> {
         let Manifest { entries, columns } = Manifest::parse(json)?;
-        let mut unload = Unload { manifest: manifest.clone(), etag, columns, folders: BTreeMap::new() };
+        let mut unload = Unload { manifest: manifest.clone(), etag, modified, columns, folders: BTreeMap::new() };
         for entry in entries {
             let folder = unload.folder_of(&entry.uri.key).to_owned();
             unload.folders.entry(folder).or_default().push(entry);
@@ -36,9 +42,7 @@ impl Unload {
 
     /// The sidecars that speak for all of it.
     pub fn sidecars(&self) -> Vec<String> {
-        let is_partitioned = self.folders.keys().any(|folder| !folder.is_empty());
-        let bare = self.prefix().strip_suffix('/').filter(|_| is_partitioned);
-        [Some(self.prefix()), bare].into_iter().flatten().map(|prefix| format!("{prefix}{SIDECAR}")).collect()
+        name::sidecars(self.prefix(), self.folders.keys().any(|folder| !folder.is_empty()))
     }
 
     /// The folders that there are, each of which is a partition; without PARTITION BY just one, "".
@@ -55,9 +59,15 @@ impl Unload {
         self.folders.values().flatten()
     }
 
-    /// Whether it has an object of this key.
-    pub fn lists(&self, key: &str) -> bool {
-        self.entries(self.folder_of(key)).iter().any(|entry| entry.uri.key == key)
+    /// What it says of the object of this key.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries(self.folder_of(key)).iter().find(|entry| entry.uri.key == key)
+    }
+
+    /// Whether an object was written too late to be the one that it lists: then a later UNLOAD to the same prefix
+    /// has written it, whose manifest is yet to come.
+    pub fn is_before(&self, modified: i64) -> bool {
+        modified > self.modified.saturating_add(CLOCKS)
     }
 
     /// An object that is listed twice, if there is one.
@@ -77,7 +87,8 @@ impl Unload {
         self.entries(folder).iter().map(|entry| name::readings(&entry.uri.key)[0].number).is_sorted()
     }
 
-    fn folder_of<'k>(&self, key: &'k str) -> &'k str {
+    /// The folder behind the unload prefix that a key lies in.
+    pub fn folder_of<'k>(&self, key: &'k str) -> &'k str {
         let below = key.strip_prefix(self.prefix()).unwrap_or_default();
         &below[..below.rfind('/').map_or(0, |slash| slash + 1)]
     }
@@ -90,7 +101,7 @@ mod tests {
     fn unload(manifest: &str, keys: &[&str]) -> Unload {
         let entries: Vec<_> = keys.iter().map(|key| format!(r#"{{"url":"s3://b/{key}"}}"#)).collect();
         let json = format!(r#"{{"entries":[{}]}}"#, entries.join(","));
-        Unload::parse(&Uri::new("b", manifest), "e".to_owned(), json.as_bytes()).unwrap()
+        Unload::parse(&Uri::new("b", manifest), "e".to_owned(), 0, json.as_bytes()).unwrap()
     }
 
     #[test]
@@ -98,13 +109,20 @@ mod tests {
         let partitioned = unload("u/sales/manifest", &["u/sales/c=b/0000_part_00", "u/sales/c=a/d=1/0001_part_00"]);
         assert_eq!(partitioned.folders().collect::<Vec<_>>(), ["c=a/d=1/", "c=b/"]);
         assert_eq!(partitioned.sidecars(), ["u/sales/.headers", "u/sales.headers"]);
-        assert!(partitioned.lists("u/sales/c=b/0000_part_00") && !partitioned.lists("u/sales/c=b/0001_part_00"));
+        assert!(partitioned.entry("u/sales/c=b/0001_part_00").is_none());
+        assert!(partitioned.entry("u/sales/c=b/0000_part_00").is_some());
 
         let plain = unload("u/dt=1/q_manifest", &["u/dt=1/q_0000_part_00", "u/dt=1/q_0001_part_00"]);
         assert_eq!(plain.folders().collect::<Vec<_>>(), [""], "a folder of the user's own is no partition");
         assert_eq!(plain.sidecars(), ["u/dt=1/q_.headers"]);
         assert_eq!(unload("u/q/manifest", &["u/q/000"]).sidecars(), ["u/q/.headers"], "u/q is another unload");
         assert_eq!(unload("u/manifest", &["elsewhere/000"]).folders().collect::<Vec<_>>(), [""]);
+    }
+
+    #[test]
+    fn what_is_later_than_a_manifest_is_not_of_it() {
+        let unload = unload("u/q_manifest", &["u/q_000"]);
+        assert_eq!([0, CLOCKS, CLOCKS + 1].map(|modified| unload.is_before(modified)), [false, false, true]);
     }
 
     #[test]

@@ -35,6 +35,13 @@ pub enum ManifestError {
     Empty,
     #[error("it lists {0} twice")]
     Twice(Uri),
+    #[error("its folders {one:?} and {other:?} would both become {target}; mend FINAL_KEY")]
+    SameFinalKey { one: String, other: String, target: Uri },
+}
+
+/// Whether an object with a manifest's name is one: a manifest is a JSON object, and rows are none.
+pub fn is_one(bytes: &[u8]) -> bool {
+    bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
 impl Manifest {

@@ -1,8 +1,10 @@
-//! The keys that UNLOAD writes, and which unload each of them belongs to.
+//! The keys that UNLOAD writes, and which unload each of them may belong to.
 //!
 //! UNLOAD puts a slice number behind whatever prefix it was given, with nothing in between, so a key
 //! can be read in more than one way: `report2026000` is file `000` of the unload `report2026`, or file
-//! `6000` of `report202`. [`readings`] gives all of them, the likeliest first.
+//! `6000` of `report202`. Below `name=value/` folders, which may be PARTITION BY's or the user's own, each folder
+//! may be the one where the unload prefix ends. [`readings`] gives all readings of a key, and [`Evidence`] says
+//! what has to stand beside the object for one of them to be right.
 //!
 //! Names: AWS, Redshift database developer guide, UNLOAD, "TO", "PARTITION BY" and "EXTENSION".
 
@@ -10,6 +12,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Data,
+    /// If its content is one; any object may have such a name.
     Manifest,
     Sidecar,
     /// `folder/`, or `folder_$folder$` as Hadoop's tools write it.
@@ -44,32 +47,50 @@ pub enum Number {
     None,
 }
 
+/// What has to be there for a reading to be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Nothing else: it is the first file, or a slice, whose numbers have gaps.
+    Itself,
+    /// The object of this key, without which UNLOAD would not have come to that number.
+    Sibling(String),
+    /// A manifest that lists the object. The name alone says nothing.
+    Listed,
+}
+
 /// One reading of a data object's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name<'k> {
-    /// The URI after UNLOAD's `TO`, without the bucket.
+    /// The URI after UNLOAD's `TO`, without the bucket. With PARTITION BY it ends in a `/`, whether the user's
+    /// did or not.
     pub unload_prefix: &'k str,
     /// `year=2026/month=11/`, with PARTITION BY; otherwise empty.
     pub partition: &'k str,
     pub number: Number,
+    pub evidence: Evidence,
     /// From its first dot on: `.csv`, `.gz`, or empty.
     pub extension: &'k str,
 }
 
+/// The sidecars of a whole unload. UNLOAD adds a `/` to a prefix without one where it partitions.
+pub fn sidecars(unload_prefix: &str, is_partitioned: bool) -> Vec<String> {
+    let bare = unload_prefix.strip_suffix('/').filter(|bare| is_partitioned && !bare.is_empty());
+    [Some(unload_prefix), bare].into_iter().flatten().map(|prefix| format!("{prefix}{SIDECAR}")).collect()
+}
+
 impl Name<'_> {
-    /// The sidecar that speaks for the whole unload.
-    pub fn sidecar(&self) -> String {
-        format!("{}{SIDECAR}", self.unload_prefix)
+    /// The sidecars that speak for the whole unload.
+    pub fn sidecars(&self) -> Vec<String> {
+        sidecars(self.unload_prefix, !self.partition.is_empty())
     }
 
-    /// The unload's manifest. UNLOAD adds a `/` to a prefix without one where it partitions.
+    /// The unload's manifest.
     pub fn manifest(&self) -> String {
-        let slash = if self.partition.is_empty() || self.unload_prefix.ends_with('/') { "" } else { "/" };
-        format!("{}{slash}manifest", self.unload_prefix)
+        format!("{}manifest", self.unload_prefix)
     }
 }
 
-/// All readings of a data object's key, the likeliest first; never none.
+/// All readings of a data object's key; never none. The nearest folder and the likeliest number come first.
 ///
 /// ```
 /// use unload_header::unload::name::readings;
@@ -83,72 +104,118 @@ pub fn readings(key: &str) -> Vec<Name<'_>> {
     let mut names = Vec::new();
     for end in std::iter::once(key.len()).chain(dots) {
         let (stem, extension) = key.split_at(end);
-        let numbers = slice_numbers(stem, folder.len()).chain(serial_numbers(stem, folder.len()));
-        names.extend(numbers.map(|(unload_prefix, number)| Name { unload_prefix, partition: "", number, extension }));
+        let numbers = slice_numbers(stem, folder.len(), extension).chain(serial_numbers(stem, folder.len(), extension));
+        names.extend(numbers.map(|(unload_prefix, number, evidence)| Name {
+            unload_prefix,
+            partition: "",
+            number,
+            evidence,
+            extension,
+        }));
     }
     // `0000_part_00` is UNLOAD's beyond doubt; three digits at the end of a name may be chance.
-    if !names.iter().any(|name| matches!(name.number, Number::Slice { .. })) {
+    if !names.iter().any(|name| matches!(name.number, Number::Slice { .. }) && name.evidence == Evidence::Itself) {
         let extension = key[folder.len()..].find('.').map_or("", |dot| &key[folder.len() + dot..]);
-        names.push(Name { unload_prefix: folder, partition: "", number: Number::None, extension });
+        let (number, evidence) = (Number::None, Evidence::Itself);
+        names.push(Name { unload_prefix: folder, partition: "", number, evidence, extension });
     }
     names.into_iter().flat_map(|name| with_partitions(folder, name)).collect()
 }
 
-/// A name directly below `name=value/` folders may be that of an UNLOAD with PARTITION BY: then the
-/// unload prefix ends before the first of them, and whether in a `/` of the user's can't be told.
+/// A name directly below `name=value/` folders may be that of an UNLOAD with PARTITION BY, whose prefix ends before
+/// any of them: those before it are the user's own.
 fn with_partitions<'k>(folder: &'k str, name: Name<'k>) -> Vec<Name<'k>> {
-    let (root, partition) = folder.split_at(partition_root(folder));
-    if partition.is_empty() || name.unload_prefix != folder {
+    if name.unload_prefix != folder {
         return vec![name];
     }
-    let bare = root.strip_suffix('/').filter(|bare| !bare.is_empty());
-    let mut names: Vec<_> = std::iter::once(root)
-        .chain(bare)
-        .map(|unload_prefix| Name { unload_prefix, partition, ..name.clone() })
-        .collect();
-    let at = if name.number == Number::None { 0 } else { names.len() };
-    names.insert(at, name);
+    let mut ends = vec![folder.len()];
+    for segment in folder.split_inclusive('/').rev().take_while(|segment| partition_name(segment).is_some()) {
+        ends.push(ends[ends.len() - 1] - segment.len());
+    }
+    let split = |end| {
+        let (unload_prefix, partition) = folder.split_at(end);
+        Name { unload_prefix, partition, ..name.clone() }
+    };
+    ends.into_iter().map(split).collect()
+}
+
+/// The names of the `name=value/` folders that a key lies directly in, the nearest last.
+pub fn partitions(key: &str) -> Vec<&str> {
+    let folder = &key[..key.rfind('/').map_or(0, |slash| slash + 1)];
+    let mut names: Vec<_> = folder.split_inclusive('/').rev().map_while(partition_name).collect();
+    names.reverse();
     names
 }
 
-/// The names of the `name=value/` folders that a key lies directly in.
-pub fn partitions(key: &str) -> Vec<&str> {
-    let folder = &key[..key.rfind('/').map_or(0, |slash| slash + 1)];
-    let folders = folder[partition_root(folder)..].split_terminator('/');
-    folders.filter_map(|folder| Some(folder.split_once('=')?.0)).collect()
-}
-
-/// Where the `name=value/` folders at the end of `folder` begin.
-fn partition_root(folder: &str) -> usize {
-    let mut root = folder.len();
-    for segment in folder.split_inclusive('/').rev() {
-        if segment.find('=').is_none_or(|at| at == 0) {
-            break;
-        }
-        root -= segment.len();
-    }
-    root
+fn partition_name(folder: &str) -> Option<&str> {
+    folder.split_once('=').map(|(name, _)| name).filter(|name| !name.is_empty())
 }
 
 /// `…0007_part_02`: four digits, or five where a cluster has that many slices.
-fn slice_numbers(stem: &str, from: usize) -> impl Iterator<Item = (&str, Number)> {
+fn slice_numbers<'k>(stem: &'k str, from: usize, extension: &str) -> impl Iterator<Item = (&'k str, Number, Evidence)> {
     let found = stem.rfind("_part_").filter(|at| *at >= from).map(|at| (&stem[..at], &stem[at + "_part_".len()..]));
     let part = found.filter(|(_, part)| part.len() >= 2).and_then(|(_, part)| digits(part));
     let before = found.map_or("", |(before, _)| before);
     [4, 5].into_iter().filter_map(move |width| {
         let (prefix, slice) = last_digits(before, from, width)?;
-        Some((prefix, Number::Slice { slice, part: part? }))
+        let evidence = match slice {
+            _ if is_of_insert(&prefix[from..]) => Evidence::Listed,
+            // Slices without rows are written as well.
+            10_000.. => Evidence::Sibling(format!("{prefix}9999_part_00{extension}")),
+            _ => Evidence::Itself,
+        };
+        Some((prefix, Number::Slice { slice, part: part? }, evidence))
     })
 }
 
-/// `…002`: three digits, four from the thousandth file on and in one sample of AWS's.
-fn serial_numbers(stem: &str, from: usize) -> impl Iterator<Item = (&str, Number)> {
-    let run = stem.len() - stem.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    let widths = if run == 4 { [4, 3] } else { [3, 4] };
-    widths.into_iter().filter_map(move |width| {
+/// Whether a name begins `20200303_004509_810669_1007_`, as those of an INSERT into an external table do, whose
+/// own number is written like a slice's (AWS, Redshift database developer guide, INSERT (external table)).
+fn is_of_insert(prefix: &str) -> bool {
+    let Some(numbers) = prefix.strip_suffix('_') else { return false };
+    let numbers: Vec<&str> = numbers.split('_').collect();
+    let all_digits = numbers.iter().all(|number| !number.is_empty() && digits(number).is_some());
+    all_digits && numbers.len() == 4 && (numbers[0].len(), numbers[1].len()) == (8, 6)
+}
+
+/// `…002`: three digits, and four from the thousandth file on. A sample of AWS's has four digits throughout; where
+/// more stand in a row, four that begin with a 0 may as well be the end of a name.
+fn serial_numbers<'k>(
+    stem: &'k str,
+    from: usize,
+    extension: &str,
+) -> impl Iterator<Item = (&'k str, Number, Evidence)> {
+    let run = stem[from..].len() - stem[from..].trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let widths = if ends_in_uuid(&stem[from..]) {
+        [0, 0]
+    } else if run == 4 {
+        [4, 3]
+    } else {
+        [3, 4]
+    };
+    widths.into_iter().filter(|width| *width > 0).filter_map(move |width| {
         let (prefix, number) = last_digits(stem, from, width)?;
-        Some((prefix, Number::Serial(number)))
+        let sibling = |number: &str| Evidence::Sibling(format!("{prefix}{number}{extension}"));
+        let evidence = match (number, width) {
+            (1_000.., _) => sibling("999"),
+            (_, 4) if run > 4 => Evidence::Listed,
+            (0, _) => Evidence::Itself,
+            (_, 4) => sibling("0000"),
+            _ => sibling("000"),
+        };
+        Some((prefix, Number::Serial(number), evidence))
     })
+}
+
+/// Whether a name ends in a UUID, as Athena's and Trino's do, or in one and `-c000`, as Spark's do: its last digits
+/// are no number of a file then.
+fn ends_in_uuid(name: &str) -> bool {
+    let without = name.rsplit_once("-c").filter(|(_, file)| file.len() == 3 && digits(file).is_some());
+    let name = without.map_or(name, |(name, _)| name);
+    let groups: Vec<&str> = name.rsplitn(5, '-').collect();
+    let first = groups.get(4).map_or("", |first| first.get(first.len().saturating_sub(8)..).unwrap_or_default());
+    let lengths = [12, 4, 4, 4, 8];
+    let groups = groups.into_iter().take(4).chain([first]);
+    groups.zip(lengths).all(|(group, length)| group.len() == length && group.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Splits `width` digits off the end of `stem`, all behind `from`. Five digits do not begin with 0:
@@ -169,6 +236,16 @@ mod tests {
 
     fn prefixes(key: &str) -> Vec<&str> {
         readings(key).into_iter().map(|name| name.unload_prefix).collect()
+    }
+
+    /// Each reading that counts something, with what bears it out.
+    fn evidence(key: &str) -> Vec<(&str, String)> {
+        let names = readings(key).into_iter().filter(|name| name.number != Number::None);
+        let told = |evidence| match evidence {
+            Evidence::Sibling(key) => key,
+            other => format!("{other:?}"),
+        };
+        names.map(|name| (name.unload_prefix, told(name.evidence))).collect()
     }
 
     #[test]
@@ -204,6 +281,18 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_borne_out_by_those_before_it() {
+        assert_eq!(evidence("u/q001.csv"), [("u/q", "u/q000.csv".to_owned())]);
+        assert_eq!(evidence("q1000"), [("q", "q999".to_owned()), ("q1", "Itself".to_owned())]);
+        assert_eq!(evidence("q1001.gz"), [("q", "q999.gz".to_owned()), ("q1", "q1000.gz".to_owned())]);
+        assert_eq!(evidence("q12000"), [("q12", "Itself".to_owned()), ("q1", "q1999".to_owned())]);
+        assert_eq!(evidence("q10000"), [("q10", "Itself".to_owned()), ("q1", "Listed".to_owned())]);
+        assert_eq!(evidence("v_0002.gz")[0], ("v_", "v_0000.gz".to_owned()), "AWS's sample with four digits");
+        let report = [("r2026", "Itself".to_owned()), ("r202", "r2029999_part_00".to_owned())];
+        assert_eq!(evidence("r20260000_part_01"), report);
+    }
+
+    #[test]
     fn an_extension_with_digits_or_dots() {
         assert_eq!(prefixes("v1.0000_part_00.csv.gz"), ["v1."]);
         assert_eq!(prefixes("a000.b111"), ["a000.b", "a", ""]);
@@ -211,14 +300,16 @@ mod tests {
     }
 
     #[test]
-    fn partitions_belong_to_the_prefix_before_them() {
+    fn an_unload_prefix_may_end_between_any_two_folders() {
         let key = "unload/sales/year=2026/name=ZZ Top/0000_part_00";
-        assert_eq!(prefixes(key), ["unload/sales/", "unload/sales", "unload/sales/year=2026/name=ZZ Top/"]);
-        let name = &readings(key)[1];
+        let name = &readings(key)[2];
+        assert_eq!(prefixes(key), ["unload/sales/year=2026/name=ZZ Top/", "unload/sales/year=2026/", "unload/sales/"]);
         assert_eq!(name.partition, "year=2026/name=ZZ Top/");
         assert_eq!(name.manifest(), "unload/sales/manifest");
-        assert_eq!(name.sidecar(), "unload/sales.headers");
-        assert_eq!(prefixes("unload/sales/year=2026/000.parquet")[..2], ["unload/sales/", "unload/sales"]);
+        assert_eq!(name.sidecars(), ["unload/sales/.headers", "unload/sales.headers"]);
+        assert_eq!(readings(key)[0].sidecars(), ["unload/sales/year=2026/name=ZZ Top/.headers"]);
+        assert_eq!(prefixes("a=1/000.parquet")[..2], ["a=1/", ""]);
+        assert_eq!(readings("a=1/000")[1].sidecars(), [".headers"]);
     }
 
     #[test]
@@ -236,10 +327,24 @@ mod tests {
     fn a_name_that_is_not_unloads() {
         let key = "athena/20261122_101010_00011_abcde_6f1e";
         assert_eq!(prefixes(key), ["athena/"]);
-        assert_eq!(readings(key)[0].sidecar(), "athena/.headers");
-        assert_eq!(prefixes("athena/dt=1/0f3a.gz"), ["athena/dt=1/", "athena/", "athena"]);
+        assert_eq!(readings(key)[0].sidecars(), ["athena/.headers"]);
+        assert_eq!(prefixes("athena/dt=1/0f3a.gz"), ["athena/dt=1/", "athena/"]);
         assert_eq!(prefixes("x_part_0"), [""]);
         assert_eq!(prefixes("é"), [""]);
+    }
+
+    #[test]
+    fn names_that_only_look_like_unloads() {
+        let insert = "ext/20200303_004509_810669_1007_0001_part_00.parquet";
+        assert_eq!(prefixes(insert), ["ext/20200303_004509_810669_1007_", "ext/"]);
+        assert_eq!(readings(insert)[0].evidence, Evidence::Listed);
+        assert_eq!(prefixes("ext/2020_1_2_3_0001_part_00"), ["ext/2020_1_2_3_"]);
+        for uuid in ["a/20221122_1_6f1e2a3b-0c1d-4e5f-8a9b-0123456789000", "a/00000000-0000-0000-0000-000000000000"] {
+            assert_eq!(prefixes(&uuid[..uuid.len()]).last(), Some(&"a/"), "{uuid}");
+        }
+        assert_eq!(prefixes("a/00000000-0000-0000-0000-000000000000"), ["a/"]);
+        assert_eq!(prefixes("a/part-00000-6f1e2a3b-0c1d-4e5f-8a9b-0c1d2e3f4a5b-c000.csv"), ["a/"]);
+        assert_eq!(prefixes("6f1e2a3b-0c1d-4e5f-8a9b-0c1d2e3f4a5b_000")[0], "6f1e2a3b-0c1d-4e5f-8a9b-0c1d2e3f4a5b_");
     }
 
     #[test]

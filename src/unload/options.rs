@@ -67,6 +67,8 @@ pub struct Options {
     pub compression: Option<Compression>,
     /// HEADER: UNLOAD itself put the column names at the top of each object.
     pub header: bool,
+    /// PARTITION BY without INCLUDE: the rows lack the columns that name their folders.
+    pub rows_lack_partitions: bool,
     /// MANIFEST VERBOSE: a manifest with the column names will stand beside the data objects.
     pub verbose_manifest: bool,
 }
@@ -75,7 +77,14 @@ impl Default for Options {
     /// Those of a statement without any.
     fn default() -> Options {
         let dialect = Dialect::Text { delimiter: b'|', add_quotes: false, escape: false };
-        Options { stated: false, dialect, compression: None, header: false, verbose_manifest: false }
+        Options {
+            stated: false,
+            dialect,
+            compression: None,
+            header: false,
+            rows_lack_partitions: false,
+            verbose_manifest: false,
+        }
     }
 }
 
@@ -130,7 +139,8 @@ impl From<&Given> for Options {
         ];
         let compression = compression.into_iter().find(|(keyword, _)| given.has(*keyword)).map(|(_, it)| it);
         let (stated, header) = (given.any(), given.has(Keyword::Header));
-        Options { stated, dialect, compression, header, verbose_manifest: given.verbose_manifest }
+        let Given { rows_lack_partitions, verbose_manifest, .. } = *given;
+        Options { stated, dialect, compression, header, rows_lack_partitions, verbose_manifest }
     }
 }
 

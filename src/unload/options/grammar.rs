@@ -85,6 +85,8 @@ pub struct Given {
     pub delimiter: Option<u8>,
     pub fixed_width: Option<Vec<Field>>,
     pub verbose_manifest: bool,
+    /// PARTITION BY without INCLUDE.
+    pub rows_lack_partitions: bool,
 }
 
 impl Given {
@@ -219,7 +221,7 @@ impl<'t> Tokens<'t> {
             Keyword::Encrypted if self.skip("AUTO") => return Ok(Keyword::EncryptedAuto),
             Keyword::Manifest => given.verbose_manifest = self.skip("VERBOSE"),
             Keyword::Parallel => drop(["ON", "TRUE", "OFF", "FALSE"].iter().any(|word| self.skip(word))),
-            Keyword::PartitionBy => self.partition()?,
+            Keyword::PartitionBy => given.rows_lack_partitions = self.partition()?,
             Keyword::MaxFileSize => self.size(keyword, "5 MB to 6.2 GB", 5.0..=6.2 * 1024.0)?,
             Keyword::RowGroupSize => self.size(keyword, "32 MB to 128 MB", 32.0..=128.0)?,
             Keyword::IamRole if self.skip("DEFAULT") => (),
@@ -239,7 +241,7 @@ impl<'t> Tokens<'t> {
     }
 
     /// `BY ( column [, …] ) [INCLUDE]`
-    fn partition(&mut self) -> Result<(), OptionsError> {
+    fn partition(&mut self) -> Result<bool, OptionsError> {
         let form = "BY (column, …)";
         let by = self.skip("BY");
         let open = by && matches!(self.next(), Some(Token::Sign('(')));
@@ -250,8 +252,7 @@ impl<'t> Tokens<'t> {
         if !open || next.is_none() {
             return Err(value("PARTITION", form, next));
         }
-        self.skip("INCLUDE");
-        Ok(())
+        Ok(!self.skip("INCLUDE"))
     }
 
     /// A number of MB, unless GB stands behind it.

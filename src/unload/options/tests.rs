@@ -38,7 +38,17 @@ fn every_other_option_is_accepted() {
     let options = Options::parse(sql).unwrap();
     let dialect = Dialect::Csv { delimiter: b';' };
     let compression = Some(Compression::Gzip);
-    assert_eq!(options, Options { stated: true, dialect, compression, header: true, verbose_manifest: true });
+    assert_eq!(
+        options,
+        Options {
+            stated: true,
+            dialect,
+            compression,
+            header: true,
+            rows_lack_partitions: false,
+            verbose_manifest: true
+        }
+    );
     for sql in [
         "MANIFEST",
         "PARALLEL",
