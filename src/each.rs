@@ -32,9 +32,7 @@ pub async fn tasks_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Result
 
 /// The entries of a verbose manifest, unless a sidecar names their columns.
 pub async fn tasks_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
-    let Some(unload) = task::manifest(s3, uri, &settings.unload_prefix).await? else {
-        return Ok(vec![Task::object(uri.clone())]);
-    };
+    let Some(unload) = owner::unload(s3, uri).await? else { return Ok(vec![Task::object(uri.clone())]) };
     if unload.columns.is_none() {
         return Ok(vec![Task::skipped(uri, "a manifest without column names; it is not VERBOSE")]);
     } else if unload.folders().next().is_none() {
@@ -45,6 +43,7 @@ pub async fn tasks_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Resul
             return Ok(vec![Task::skipped(uri, format!("the sidecar {sidecar} names the columns"))]);
         }
     }
+    task::refuse_elsewhere(&unload, &settings.unload_prefix)?;
     let unload = Arc::new(unload);
     let sources = |uri: &Uri| Sources::Object { uri: uri.clone(), unload: Some(unload.clone()) };
     let jobs = unload.all_entries().map(|entry| Scope { sources: sources(&entry.uri), sidecar: None });

@@ -125,17 +125,11 @@ impl Settings {
             path.rsplit('/').next().unwrap_or_default()
         }
         let below = prefix.strip_prefix(&self.unload_prefix).unwrap_or_default().trim_end_matches(SEPARATORS);
-        let name = if below.is_empty() {
-            let own = self.unload_prefix.rsplit_once('/').map_or("", |(folder, _)| last(folder));
-            if own.is_empty() { "unload" } else { own }
-        } else {
-            last(below)
-        };
-        match (below, folder) {
-            ("", "") => name.to_owned(),
-            (below, "") => below.to_owned(),
-            ("", folder) => format!("{folder}{name}"),
-            (below, folder) => format!("{below}/{folder}{name}"),
+        let own = self.unload_prefix.rsplit_once('/').map_or("", |(folder, _)| last(folder));
+        let unload = [below, own, "unload"].into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        match folder {
+            "" => unload.to_owned(),
+            folder => format!("{unload}/{folder}{}", last(unload)),
         }
     }
 
@@ -281,7 +275,7 @@ mod tests {
         assert_eq!(key("unload/sales/", "grade=A-/", None), "final/sales/grade=A-/sales.csv");
         assert_eq!(key("unload/a/sales_-/", "n=__HIVE_DEFAULT_PARTITION__/", None).matches("__").count(), 2);
         assert_eq!(key("unload/", "", None), "final/unload.csv");
-        assert_eq!(key("unload/", "year=2026/", None), "final/year=2026/unload.csv");
+        assert_eq!(key("unload/", "year=2026/", None), "final/unload/year=2026/unload.csv");
         assert_eq!(key("unload/sales/dt=1/", "grade=A/", None), "final/sales/dt=1/grade=A/dt=1.csv");
     }
 

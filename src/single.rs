@@ -21,8 +21,9 @@ use crate::unload::name::{self, Number, SIDECAR};
 use crate::uri::Uri;
 
 pub async fn tasks_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
-    match task::manifest(s3, uri, &settings.unload_prefix).await? {
+    match owner::unload(s3, uri).await? {
         Some(unload) => tasks_of(settings, unload),
+        None if s3.head(uri).await?.is_none() => Err(Error::Missing { uri: uri.clone() }),
         None => tasks_of_object(settings, s3, uri).await,
     }
 }
@@ -90,10 +91,7 @@ fn tasks_of(settings: &Settings, unload: Unload) -> Result<Vec<Task>, Error> {
     } else if let Some(twice) = unload.twice() {
         return wrong(ManifestError::Twice(twice.clone()));
     }
-    if let Some(entry) = unload.elsewhere(&settings.unload_prefix) {
-        let (manifest, entry, prefix) = (unload.manifest.clone(), entry.clone(), settings.unload_prefix.clone());
-        return Err(Error::Elsewhere { manifest, entry, prefix });
-    }
+    task::refuse_elsewhere(&unload, &settings.unload_prefix)?;
     let mut targets = HashMap::new();
     for folder in unload.folders() {
         let target = settings.final_uri(&unload.manifest, (unload.prefix(), folder), None)?;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::header::lookup::Found;
-use crate::header::owner;
 use crate::receipt::{ColumnsFrom, Outcome, Receipt};
-use crate::s3::{Head, S3};
+use crate::s3::Head;
 use crate::settings::Output;
 use crate::unload::options::Compression;
 use crate::unload::{Dialect, Options, Unload, name};
@@ -105,17 +104,13 @@ impl Scope {
     }
 }
 
-/// Reads the manifest that was created; `None` where the object is none.
-pub async fn manifest(s3: &S3, uri: &Uri, prefix: &str) -> Result<Option<Unload>, Error> {
-    let Some(unload) = owner::unload(s3, uri).await? else {
-        return match s3.head(uri).await? {
-            Some(_) => Ok(None),
-            None => Err(Error::Missing { uri: uri.clone() }),
-        };
-    };
+/// The function may read nothing that is not below UNLOAD_PREFIX, and writes nothing from it.
+pub fn refuse_elsewhere(unload: &Unload, prefix: &str) -> Result<(), Error> {
     match unload.elsewhere(prefix) {
-        None => Ok(Some(unload)),
-        Some(entry) => Err(Error::Elsewhere { manifest: uri.clone(), entry: entry.clone(), prefix: prefix.to_owned() }),
+        None => Ok(()),
+        Some(entry) => {
+            Err(Error::Elsewhere { manifest: unload.manifest.clone(), entry: entry.clone(), prefix: prefix.to_owned() })
+        }
     }
 }
 

@@ -190,11 +190,21 @@ async fn columns_of_the_partition_are_left_out_where_the_rows_lack_them() {
         let receipt = world.receipt(&[SINGLE], "unload/sales/manifest").await;
         let written = receipt.written.unwrap();
         assert_eq!((written.columns_from, written.columns), (ColumnsFrom::Manifest, 2));
-        assert_eq!(world.text("final/sales/Year=2026/city=Köln.csv").await, format!("{header}{rows}"));
+        assert_eq!(world.text("final/sales/Year=2026/city=Köln/sales.csv").await, format!("{header}{rows}"));
     }
-    world.put("unload/sales.headers", "id,year,name,city").await;
-    let error = world.run(&[SINGLE], &["unload/sales.headers"]).await.unwrap_err();
-    assert_eq!(error.kind(), "ColumnsDiffer", "what a person wrote is taken as it is: {error}");
+    // An app that has listed the query's columns has listed those as well.
+    world.put(key, "2|b\n").await;
+    world.put("unload/sales.headers", "number,year,title,city").await;
+    for (check, output, result) in [
+        ("on", "single", "final/sales/Year=2026/city=Köln/sales.csv"),
+        ("on", "each", "final/sales/Year=2026/city=Köln/0000_part_00"),
+        ("off", "each", "final/sales/Year=2026/city=Köln/0000_part_00"),
+    ] {
+        let options = ("UNLOAD_OPTIONS", "PARTITION BY (year, city)");
+        let variables = [("OUTPUT", output), ("CHECK_COLUMNS", check), options];
+        world.receipt(&variables, "unload/sales.headers").await;
+        assert_eq!(world.text(result).await, "number|title\n2|b\n", "{check} {output}");
+    }
 }
 
 /// Redshift's limits: 1,600 columns, names of 127 bytes; here with all that a name can hold.

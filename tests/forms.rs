@@ -111,7 +111,7 @@ impl Unload<'_> {
         }
         let folder = match self.form.partition {
             Partition::None => below(prefix.trim_end_matches('_')),
-            _ => below(keys[0].rsplit_once('/').unwrap().0),
+            _ => below(keys[0].rsplit_once('/').unwrap().0) + "/q",
         };
         let extension = self.form.compression.map_or("", |compression| compression.extension());
         vec![(format!("final/{folder}.csv{extension}"), values.concat())]

@@ -76,6 +76,7 @@ pub async fn of_object(settings: &Settings, s3: &S3, source: &Head) -> Result<Fo
     }
     for name in &counted {
         if owner::is_borne_out(settings, s3, &source.object.uri, name).await? {
+            search.looked.push("not at those of its folder, since its name is one that UNLOAD writes".to_owned());
             return Err(search.none());
         }
     }
