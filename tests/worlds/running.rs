@@ -245,7 +245,7 @@ pub fn all(rest: u64) {
         worlds += 1;
         due += verdict.due;
         standing += verdict.standing;
-        explained += verdict.explained;
+        explained += verdict.explained.len();
         unexplained += usize::from(!verdict.failures.is_empty());
         let met: BTreeSet<Kind> = verdict.failures.iter().map(|failure| failure.kind).collect();
         met.into_iter().for_each(|kind| kinds.entry(kind).or_default().push(seed));
@@ -280,6 +280,7 @@ fn tell(seed: u64, model: &Model, verdict: &Verdict, story: &[String], whole: bo
     let mut told = vec![format!("WORLD={seed}: {:?}", model.settings)];
     told.extend(model.unloads.iter().map(|unload| format!("  {}", unload.told())));
     told.extend(verdict.failures.iter().map(|it| format!("  {:?}: {}", it.kind, it.text)));
+    told.extend(verdict.explained.iter().map(|target| format!("  an error explains why {target} is not as due")));
     let about: BTreeSet<&String> = verdict.failures.iter().flat_map(|failure| &failure.about).collect();
     let matters = |line: &&String| {
         whole
