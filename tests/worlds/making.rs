@@ -293,7 +293,7 @@ fn of_unload(unload: &Unload, random: &mut Random) -> VecDeque<Write> {
             push(key, text, "sidecar", random);
         }
         if let Some(own) = &unload.own {
-            push(own, &serde_json::json!(unload.own_columns()).to_string(), "a slice's sidecar", random);
+            push(own, &unload.own_text(), "a slice's sidecar", random);
         }
         for slice in order {
             push(&slice.key, &slice.rows, "slice", random);

@@ -124,6 +124,10 @@ impl Unload {
         self.columns(0).iter().map(|name| format!("{name}_own")).collect()
     }
 
+    pub fn own_text(&self) -> String {
+        json!({"columns": self.own_columns(), "options": self.options()}).to_string()
+    }
+
     pub fn delimiter(&self) -> &'static str {
         if self.csv { "," } else { "|" }
     }

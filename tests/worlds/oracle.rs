@@ -52,7 +52,7 @@ pub struct Verdict {
     /// Final objects that have to be there, those that are, and those whose absence an error explains.
     pub due: usize,
     pub standing: usize,
-    pub explained: usize,
+    pub explained: Vec<String>,
 }
 
 /// A bucket's keys with their content.
@@ -168,7 +168,7 @@ pub fn judge(model: &Model, claims: &[Claim], bucket: &Bucket, errors: &[String]
         if due.iter().any(|claim| stands(claim)) {
             verdict.standing += 1;
         } else if due.iter().all(|claim| claim.is_named(errors)) {
-            verdict.explained += 1;
+            verdict.explained.push((*target).to_owned());
         }
         for claim in due.iter().filter(|claim| !stands(claim) && !claim.is_named(errors)) {
             // Said above.

@@ -5,7 +5,9 @@ pub struct Random(u64);
 
 impl Random {
     pub fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        // Neighbours would be one and the same row of numbers, a step apart.
+        let mut random = Random(seed);
+        Random(random.next())
     }
 
     pub fn next(&mut self) -> u64 {

@@ -3,8 +3,7 @@
 //!
 //! Only folders are ever undecidable: `sales/dt=A/0000_part_00` may be of TO `sales/dt=A/`, of `sales/` and of
 //! `sales`, each a legal UNLOAD. Names are not: `q1000` is no file 1000 of `q` where there is no `q999`, and a
-//! folder's `.headers` waits where a name has a reading of its own (points 1 and 2 of the contract's reading of
-//! keys; an error is right until a manifest tells).
+//! folder's `.headers` is not for a name that has a reading of its own: an error is right until a manifest tells.
 
 use super::model::{Manifest, Settings, Unload};
 
