@@ -55,7 +55,7 @@ async fn finals(
     // The seal of an unload's object names its manifest by ETag and time of arrival: other times, other seals.
     let timeless = |mut headers: Headers| {
         let seal = headers.metadata.get_mut("unload-header").unwrap();
-        *seal = seal.split(" unload=").next().unwrap().to_owned();
+        *seal = seal.split(" manifest=").next().unwrap().to_owned();
         headers
     };
     stored.map(|(object, key)| (key, object.content, timeless(object.headers))).collect()

@@ -39,10 +39,10 @@ async fn all_slices_become_one_object() {
     let world = World::new().await;
     let slices = ["1|a\n2|b\n", "", "3|c\n"].map(|slice| slice.as_bytes().to_vec());
     unload(&world, "unload/q42_", &slices, &[], Some("id,name")).await;
+    let receipt = world.receipt(&[SINGLE], "unload/q42_manifest").await;
     for key in ["unload/q42_0000_part_00", "unload/q42_0001_part_00", "unload/q42_0002_part_00"] {
         assert_eq!(world.receipt(&[SINGLE], key).await.outcome, Outcome::Waiting, "{key}");
     }
-    let receipt = world.receipt(&[SINGLE], "unload/q42_manifest").await;
     assert_eq!(world.text("final/q42.csv").await, "id|name\n1|a\n2|b\n3|c\n");
     assert_eq!(receipt.sources.len(), 3);
     assert_eq!(receipt.sources[2], format!("s3://{}/unload/q42_0002_part_00", world.bucket));
@@ -112,8 +112,8 @@ async fn each_partition_becomes_an_object() {
     world.put("unload/sales.headers", "id").await;
     let answer = world.run(&[SINGLE], &["unload/sales.headers", "unload/sales/manifest"]).await.unwrap();
     assert_eq!(answer.receipts.len(), 2, "{:?}", answer.receipts);
-    assert_eq!(world.text("final/sales/city=Köln+Bonn.csv").await, "id\n1\n3\n");
-    assert_eq!(world.text("final/sales/city=ZZ Top.csv").await, "id\n2\n");
+    assert_eq!(world.text("final/sales/city=Köln+Bonn/sales.csv").await, "id\n1\n3\n");
+    assert_eq!(world.text("final/sales/city=ZZ Top/sales.csv").await, "id\n2\n");
 }
 
 #[tokio::test]

@@ -185,17 +185,13 @@ fn serial_numbers<'k>(
     extension: &str,
 ) -> impl Iterator<Item = (&'k str, Number, Evidence)> {
     let run = stem[from..].len() - stem[from..].trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    let widths = if ends_in_uuid(&stem[from..]) {
-        [0, 0]
-    } else if run == 4 {
-        [4, 3]
-    } else {
-        [3, 4]
-    };
-    widths.into_iter().filter(|width| *width > 0).filter_map(move |width| {
+    let is_foreign = is_of_spark(&stem[from..]) || ends_in_uuid(&stem[from..]);
+    let widths = if run == 4 { [4, 3] } else { [3, 4] };
+    widths.into_iter().filter_map(move |width| {
         let (prefix, number) = last_digits(stem, from, width)?;
         let sibling = |number: &str| Evidence::Sibling(format!("{prefix}{number}{extension}"));
         let evidence = match (number, width) {
+            _ if is_foreign => Evidence::Listed,
             (1_000.., _) => sibling("999"),
             (_, 4) if run > 4 => Evidence::Listed,
             (0, _) => Evidence::Itself,
@@ -206,11 +202,14 @@ fn serial_numbers<'k>(
     })
 }
 
-/// Whether a name ends in a UUID, as Athena's and Trino's do, or in one and `-c000`, as Spark's do: its last digits
-/// are no number of a file then.
+/// Whether a name begins `part-00000-`, as those of Spark and Hadoop do, which may end in `-c000`.
+fn is_of_spark(name: &str) -> bool {
+    let task = name.strip_prefix("part-").and_then(|rest| rest.get(..5));
+    task.is_some_and(|task| digits(task).is_some())
+}
+
+/// Whether a name ends in a UUID, as Athena's and Trino's do: its last digits are no number of a file.
 fn ends_in_uuid(name: &str) -> bool {
-    let without = name.rsplit_once("-c").filter(|(_, file)| file.len() == 3 && digits(file).is_some());
-    let name = without.map_or(name, |(name, _)| name);
     let groups: Vec<&str> = name.rsplitn(5, '-').collect();
     let first = groups.get(4).map_or("", |first| first.get(first.len().saturating_sub(8)..).unwrap_or_default());
     let lengths = [12, 4, 4, 4, 8];
@@ -339,12 +338,16 @@ mod tests {
         assert_eq!(prefixes(insert), ["ext/20200303_004509_810669_1007_", "ext/"]);
         assert_eq!(readings(insert)[0].evidence, Evidence::Listed);
         assert_eq!(prefixes("ext/2020_1_2_3_0001_part_00"), ["ext/2020_1_2_3_"]);
-        for uuid in ["a/20221122_1_6f1e2a3b-0c1d-4e5f-8a9b-0123456789000", "a/00000000-0000-0000-0000-000000000000"] {
-            assert_eq!(prefixes(&uuid[..uuid.len()]).last(), Some(&"a/"), "{uuid}");
+        for foreign in [
+            "20221122_1_6f1e2a3b-0c1d-4e5f-8a9b-0123456789000",
+            "00000000-0000-0000-0000-000000000000",
+            "part-00000-6f1e2a3b-0c1d-4e5f-8a9b-0c1d2e3f4a5b-c000.csv",
+            "part-00000.gz",
+        ] {
+            assert!(evidence(foreign).iter().all(|(_, evidence)| evidence == "Listed"), "{foreign}");
         }
-        assert_eq!(prefixes("a/00000000-0000-0000-0000-000000000000"), ["a/"]);
-        assert_eq!(prefixes("a/part-00000-6f1e2a3b-0c1d-4e5f-8a9b-0c1d2e3f4a5b-c000.csv"), ["a/"]);
-        assert_eq!(prefixes("6f1e2a3b-0c1d-4e5f-8a9b-0c1d2e3f4a5b_000")[0], "6f1e2a3b-0c1d-4e5f-8a9b-0c1d2e3f4a5b_");
+        let uuid = "6f1e2a3b-0c1d-4e5f-8a9b-0c1d2e3f4a5b";
+        assert_eq!(evidence(&format!("{uuid}_000")), [(format!("{uuid}_").as_str(), "Itself".to_owned())]);
     }
 
     #[test]
