@@ -339,7 +339,7 @@ mod tests {
         assert_eq!(readings(insert)[0].evidence, Evidence::Listed);
         assert_eq!(prefixes("ext/2020_1_2_3_0001_part_00"), ["ext/2020_1_2_3_"]);
         for foreign in [
-            "20221122_1_6f1e2a3b-0c1d-4e5f-8a9b-0123456789000",
+            "20221122_1_6f1e2a3b-0c1d-4e5f-8a9b-012345678000",
             "00000000-0000-0000-0000-000000000000",
             "part-00000-6f1e2a3b-0c1d-4e5f-8a9b-0c1d2e3f4a5b-c000.csv",
             "part-00000.gz",

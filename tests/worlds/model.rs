@@ -119,6 +119,18 @@ impl Unload {
         self.runs[run].columns.iter().filter(|name| !lacks(name)).cloned().collect()
     }
 
+    /// What a header of a run's rows may be, if it is by another run's names.
+    pub fn may_be_named(&self, run: usize, names: usize) -> Vec<Vec<String>> {
+        let mut lists = vec![self.columns(names)];
+        if let (true, Some(partition), Some(Sidecar { all: true, .. })) = (run != names, &self.partition, self.sidecar)
+        {
+            let all = self.runs[names].columns.clone();
+            let rest = all.iter().filter(|name| !partition.columns.contains(&name.as_str())).cloned().collect();
+            lists.extend([all, rest]);
+        }
+        lists
+    }
+
     /// Of a slice's own sidecar.
     pub fn own_columns(&self) -> Vec<String> {
         self.columns(0).iter().map(|name| format!("{name}_own")).collect()

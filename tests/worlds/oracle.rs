@@ -4,7 +4,8 @@
 //! Decisions, where a reader of S3 can't know better:
 //!
 //! * A sidecar that the app wrote for a second UNLOAD speaks for slices of the first that are not overwritten
-//!   (yet): for these either run's names are right.
+//!   (yet): for these either run's names are right; and if it names the partition columns, as many of those as make
+//!   up the number of fields that the rows have.
 //! * Slices and partitions that a second UNLOAD no longer writes may keep their final object; it need not be
 //!   there. With `single` their rows are superseded with the object that held them.
 //! * While a second UNLOAD is half-way (for ever, in a world that ends so), nothing is due of what it began to
@@ -71,11 +72,14 @@ fn each(unload: &Unload) -> Vec<Claim> {
     keys.dedup();
     let claim = |key: &str| {
         let rows = |run: usize| unload.runs[run].slices.iter().find(|it| it.key == key).map(|it| it.rows.as_str());
-        let written = |run: usize, names: usize| Some(unload.header(&unload.columns(names)) + rows(run)?);
+        let written = |run: usize, names: &[String]| Some(unload.header(names) + rows(run)?);
         let newest = (0..=last).rev().find(|run| rows(*run).is_some()).unwrap();
         // Which runs' names a run's rows may have got.
         let names = |run: usize| run..=if unload.sidecar.is_some() { last } else { run };
-        let all = |run: usize| names(run).filter_map(move |names| written(run, names)).collect::<Vec<_>>();
+        let all = |run: usize| {
+            let lists = names(run).flat_map(|names| unload.may_be_named(run, names));
+            lists.filter_map(|list| written(run, &list)).collect::<Vec<_>>()
+        };
         let known = unload.sidecar.is_some() || unload.manifest == Manifest::Verbose;
         let (mut right, mut older) = (Vec::new(), Vec::new());
         if known {
@@ -109,11 +113,13 @@ fn merged(unload: &Unload) -> Vec<Claim> {
     folders.dedup();
     let claim = |folder: &str| {
         let slices = |run: usize| unload.runs[run].slices.iter().filter(|it| it.folder == folder);
-        let written = |run: usize, names: usize| {
-            slices(run).fold(unload.header(&unload.columns(names)), |text, slice| text + &slice.rows)
-        };
+        let written =
+            |run: usize, names: &[String]| slices(run).fold(unload.header(names), |text, slice| text + &slice.rows);
         let names = |run: usize| run..=if unload.sidecar.is_some() { last } else { run };
-        let all = |run: usize| names(run).map(|names| written(run, names)).collect::<Vec<_>>();
+        let all = |run: usize| {
+            let lists = names(run).flat_map(|names| unload.may_be_named(run, names));
+            lists.map(|list| written(run, &list)).collect::<Vec<_>>()
+        };
         let listed = |run: &usize| unload.runs[*run].complete && slices(*run).next().is_some();
         // One that only a run writes which never got its manifest.
         let newest = (0..=last).rev().find(listed)?;

@@ -8,11 +8,23 @@
 use super::model::{Manifest, Settings, Unload};
 
 pub fn any(settings: &Settings, unloads: &[Unload]) -> bool {
+    if unloads.iter().any(|unload| unloads.iter().any(|other| other.name != unload.name && borrows(unload, other))) {
+        return true;
+    }
     // A manifest starts each job there, and lists its slices.
     if settings.single {
         return false;
     }
     unloads.iter().any(|unload| keys(unload).any(|(key, listed)| undecidable(settings, unloads, unload, key, listed)))
+}
+
+/// Whether a sidecar of `other` stands at one of the two places where that of a partitioned unload may, while its own
+/// is missing: `q.headers` may be that of TO `q`, with PARTITION BY or without, and of nothing else in sight.
+fn borrows(unload: &Unload, other: &Unload) -> bool {
+    let lacks = unload.sidecar.is_none_or(|sidecar| !sidecar.early);
+    let root = unload.root();
+    let places = [format!("{root}.headers"), format!("{}.headers", root.trim_end_matches('/'))];
+    lacks && unload.partition.is_some() && other.sidecar_key().is_some_and(|key| places.contains(&key))
 }
 
 /// The objects of an unload, and whether its newest manifest lists them in the end.
