@@ -12,7 +12,8 @@ use unload_header::receipt::Outcome;
 
 /// A world with the samples' bucket, and the answer to one of them.
 async fn answer(name: &str, output: &str) -> (World, Result<Vec<(Outcome, String)>, String>) {
-    let world = World::in_process().await;
+    let mut world = World::in_process().await;
+    world.bucket = BUCKET.to_owned();
     fill(world.local()).unwrap();
     let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
     let answer = world
