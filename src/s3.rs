@@ -12,13 +12,18 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Region;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     Builder, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
-use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-use aws_sdk_s3::types::ServerSideEncryption;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::RequestId;
+use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat as Format, SdkBody};
+use aws_sdk_s3::types::{EncodingType, ServerSideEncryption};
+use aws_smithy_http_client::Builder as HttpClient;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -31,7 +36,14 @@ use crate::uri::Uri;
 /// With waits of up to 1, 2, 4, 8, 16 and then 20 seconds between them, each cut short by chance: about
 /// a minute in all.
 const ATTEMPTS: u32 = 10;
+/// For what S3 answers at once: HEAD, lists, small reads. A connection that died while the function was frozen
+/// stalls until then (awslabs/aws-sdk-rust#1417).
+const QUICK: Duration = Duration::from_secs(10);
+/// For what it has to take in, or to move.
 const ATTEMPT: Duration = Duration::from_secs(60);
+/// Connections are given up before S3 does: it was seen to do so after 5 seconds (JuliaCloud/AWSCore.jl#35), and
+/// after 20 (vectordotdev/vector#9703). The SDK's default is 90.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// Requests that a job makes at the same time where they are many and small.
 pub const AT_ONCE: usize = 32;
@@ -59,6 +71,9 @@ pub struct Object {
     pub etag: String,
     /// Of the whole object, where the server keeps one.
     pub crc: Option<Crc>,
+    /// It has a checksum of its parts' checksums instead, as a multipart client writes it: those of the parts can be
+    /// asked for.
+    pub is_composite: bool,
 }
 
 /// All that HEAD shows of an object.
@@ -83,6 +98,8 @@ pub struct Attributes {
     pub content_encoding: Option<String>,
     pub content_language: Option<String>,
     pub cache_control: Option<String>,
+    /// As the header has it.
+    pub expires: Option<String>,
     /// As URL query parameters.
     pub tagging: Option<String>,
     pub kms_key_id: Option<String>,
@@ -140,7 +157,8 @@ macro_rules! carrying {
             .set_content_encoding($attributes.content_encoding.clone())
             .set_content_language($attributes.content_language.clone())
             .set_cache_control($attributes.cache_control.clone())
-            .set_tagging($attributes.tagging.clone())
+            .set_expires($attributes.expiry())
+            .set_tagging($attributes.tagging.clone().filter(|tags| !tags.is_empty()))
             .set_server_side_encryption($attributes.encryption())
             .set_ssekms_key_id($attributes.kms_key_id.clone())
     };
@@ -156,11 +174,14 @@ impl S3 {
     /// A client with the retries, time-outs and checksums that copying needs.
     pub fn new(config: &SdkConfig) -> S3 {
         let timeouts =
-            TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(ATTEMPT);
+            TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(QUICK);
         // The default allows some hundred tries again for all requests together, which a burst of
         // SlowDown uses up. Here a part that is refused takes part of the pace away instead.
         let tries_again = RetryPartition::custom("unload-header").token_bucket(TokenBucket::unlimited());
+        let http = HttpClient::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).pool_idle_timeout(IDLE);
+        let http = config.http_client().unwrap_or_else(|| http.build_https());
         let config = Builder::from(config)
+            .http_client(http)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .retry_partition(tries_again.build())
             .retry_classifier(TooManyRequests)
@@ -176,6 +197,13 @@ impl S3 {
             traffic: Traffic::default(),
             room: Arc::new(Semaphore::new(ROOM as usize)),
         }
+    }
+
+    fn error<E>(&self, operation: &'static str, uri: &Uri, error: SdkError<E>) -> S3Error
+    where
+        E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
+    {
+        S3Error::new(operation, uri, error, self.client.config().region().map_or("", Region::as_ref))
     }
 
     /// The same client, counting from 0.
@@ -230,6 +258,11 @@ impl Attributes {
     fn encryption(&self) -> Option<ServerSideEncryption> {
         self.kms_key_id.as_ref().map(|_| ServerSideEncryption::AwsKms)
     }
+
+    /// S3 keeps any text under the name of Expires, and the SDK sends only a date.
+    fn expiry(&self) -> Option<DateTime> {
+        DateTime::from_str(self.expires.as_deref()?, Format::HttpDate).ok()
+    }
 }
 
 impl Stood {
@@ -271,4 +304,15 @@ fn absent<T>(error: S3Error) -> Result<Option<T>, S3Error> {
         Some(404) => Ok(None),
         _ => Err(error),
     }
+}
+
+/// A key of a list, which is encoded where that was asked for and the server knows of it: XML has no way to write
+/// some characters, and changes others.
+fn decoded(key: String, encoding: Option<&EncodingType>) -> String {
+    if encoding != Some(&EncodingType::Url) {
+        return key;
+    }
+    let spaced = key.replace('+', " ");
+    let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8().map(|key| key.into_owned());
+    decoded.unwrap_or(key)
 }

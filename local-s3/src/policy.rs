@@ -166,11 +166,8 @@ mod tests {
     #[test]
     fn a_grant_is_for_a_prefix_or_for_all() {
         let prefix = |if_exists| Some(Prefix { pattern: "unload/*".to_owned(), if_exists });
-        let grant = |prefix| Grant {
-            action: "s3:ListBucket".to_owned(),
-            resources: vec!["arn:aws:s3:::b".to_owned()],
-            prefix,
-        };
+        let grant =
+            |prefix| Grant { action: "s3:ListBucket".to_owned(), resources: vec!["arn:aws:s3:::b".to_owned()], prefix };
         let (below, beside) = (Call::to_list("b", "unload/x"), Call::to_list("b", "final/x"));
         let whole = Call::on("s3:ListBucket", "b");
         assert!(grant(prefix(false)).allows(&below) && grant(prefix(true)).allows(&below));

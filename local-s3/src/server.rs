@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
@@ -83,6 +83,8 @@ struct Traffic {
     requests: Vec<Request>,
     faults: Vec<(&'static str, usize, Fault)>,
     judge: Option<Judge>,
+    /// A connection that is idle so long is never answered on again.
+    stalls_after: Option<Duration>,
 }
 
 impl std::fmt::Debug for LocalS3 {
@@ -191,6 +193,12 @@ impl LocalS3 {
         self.traffic().judge = Some(Box::new(judge));
     }
 
+    /// Lets a connection that was idle so long die without a word, as those of a function that was frozen
+    /// (awslabs/aws-sdk-rust#1417).
+    pub fn stall_after(&self, idle: Duration) {
+        self.traffic().stalls_after = Some(idle);
+    }
+
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -200,7 +208,18 @@ impl LocalS3 {
     }
 
     async fn connection(self, stream: TcpStream) {
-        let answer = service_fn(|request: hyper::Request<_>| self.answer(request.map(Body::from)));
+        let last = Mutex::new(Instant::now());
+        let answer = service_fn(async |request: hyper::Request<_>| {
+            let mark = || *last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            let idle = last.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+            let stalls_after = self.traffic().stalls_after;
+            if stalls_after.is_some_and(|limit| idle >= limit) {
+                std::future::pending::<()>().await;
+            }
+            let answer = self.answer(request.map(Body::from)).await;
+            mark();
+            answer
+        });
         let io = TokioIo::new(stream);
         // It ends when the client closes it, or at a fault.
         let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await;

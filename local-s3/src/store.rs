@@ -105,9 +105,8 @@ impl Object {
     pub fn composite(mut self, algorithm: CrcAlgorithm, part: u64) -> Object {
         let length = self.content.length();
         let pieces = (0..length).step_by(part as usize).map(|at| self.content.slice(at, length.min(at + part)));
-        self.parts = pieces
-            .map(|piece| Checked { size: piece.length(), checksum: Checksum::of(algorithm, &piece) })
-            .collect();
+        self.parts =
+            pieces.map(|piece| Checked { size: piece.length(), checksum: Checksum::of(algorithm, &piece) }).collect();
         self.etag = format!("{}-{}", self.etag, self.parts.len());
         self.checksum = Some(Checksum { algorithm, value: crate::rules::of_checksums(algorithm, &self.parts) });
         self

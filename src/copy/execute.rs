@@ -3,15 +3,17 @@
 //! Every read and every copied part is pinned to its source's ETag, and the write that makes the final
 //! object is refused if anything else has been written there since the job began.
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::job::Job;
 use super::multipart::multipart;
 use super::part::{self, Part, Piece};
 use super::plan::{self, Plan};
 use super::seal::{self, Seal};
-use crate::crc::Crc;
+use crate::crc::{Algorithm, Crc};
 use crate::error::Error;
 use crate::receipt::Proof;
-use crate::s3::{S3, Stood, Written};
+use crate::s3::{AT_ONCE, S3, Stood, Written};
 use crate::uri::Uri;
 
 /// A final object that was written and proved.
@@ -26,24 +28,52 @@ pub struct Done {
 pub async fn execute(s3: &S3, job: &mut Job) -> Result<Done, Error> {
     let plan = plan::plan(job.line(), &plan::S3);
     let plan = plan.map_err(|source| Error::Plan { uri: job.target.clone(), source })?;
+    combine(s3, job).await?;
     let expected = job.crc();
-    let (fingerprint, unload) = (job.fingerprint.clone(), job.unload.clone());
-    let seal = Seal { fingerprint, size: plan.length, crc: expected, unload };
-    job.attributes.metadata.insert(seal::KEY.to_owned(), seal.to_string());
-    let written = match plan.parts.as_slice() {
-        [] => put(s3, job, &[], expected).await?,
-        [Part::Upload(pieces)] => put(s3, job, pieces, expected).await?,
-        _ => multipart(s3, job, &plan, expected).await?,
+    let (written, expected) = match plan.parts.as_slice() {
+        [] => put(s3, job, &plan, &[], expected).await?,
+        [Part::Upload(pieces)] => put(s3, job, &plan, pieces, expected).await?,
+        _ => {
+            seal(job, &plan, expected);
+            (multipart(s3, job, &plan, expected).await?, expected)
+        }
     };
     let proof = prove(s3, &job.target, &plan, &written, expected).await?;
     Ok(Done { plan, etag: written.etag, proof })
 }
 
-async fn put(s3: &S3, job: &Job, pieces: &[Piece], crc: Option<Crc>) -> Result<Written, Error> {
+/// Sources that a multipart client wrote, of which S3 has the CRCs of the parts only: those of the whole.
+async fn combine(s3: &S3, job: &mut Job) -> Result<(), Error> {
+    let composite = job.sources.iter_mut().filter(|source| source.object.is_composite);
+    let cut = &job.lead.bytes;
+    let combined = stream::iter(composite).map(async |source| {
+        let crc = s3.crc_of_parts(&source.object).await?;
+        let first = |crc: Crc| Crc::of(crc.algorithm, &cut[..source.start as usize]);
+        source.crc = crc.map(|crc| crc.behind(first(crc), source.object.size - source.start));
+        Ok(())
+    });
+    combined.buffer_unordered(AT_ONCE).try_collect().await
+}
+
+fn seal(job: &mut Job, plan: &Plan, crc: Option<Crc>) {
+    let seal = Seal { fingerprint: job.fingerprint.clone(), size: plan.length, crc, unload: job.unload.clone() };
+    job.attributes.metadata.insert(seal::KEY.to_owned(), seal.to_string());
+}
+
+/// One PutObject, whose body's CRC is sent along where that of the sources is not known; and the CRC that it has.
+async fn put(
+    s3: &S3,
+    job: &mut Job,
+    plan: &Plan,
+    pieces: &[Piece],
+    expected: Option<Crc>,
+) -> Result<(Written, Option<Crc>), Error> {
     let _room = s3.hold(part::length(pieces)).await;
     let body = job.bytes(s3, pieces).await?;
+    let crc = Some(expected.unwrap_or_else(|| Crc::of(Algorithm::Crc64Nvme, &body)));
+    seal(job, plan, crc);
     let put = async |stood: &Stood| s3.put(&job.target, body.clone(), &job.attributes, stood, crc).await;
-    Ok(job.stood.held(put).await?)
+    Ok((job.stood.held(put).await?, crc))
 }
 
 /// S3 has said that it found the expected CRC; otherwise the object that stands there now must be the

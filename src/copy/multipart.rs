@@ -31,6 +31,9 @@ const LAST: i32 = 10_000;
 /// reference, AbortMultipartUpload).
 const ABORTS: u32 = 3;
 
+/// How often an upload is completed with parts as S3 has listed them.
+const COMPLETIONS: u32 = 3;
+
 /// An upload of a job's plan.
 struct Run<'a> {
     s3: &'a S3,
@@ -87,7 +90,7 @@ impl<'a> Run<'a> {
             }
         }
         let requests = s3.requests();
-        let upload = s3.create(&job.target, &job.attributes, expected.map(|crc| crc.algorithm)).await?;
+        let upload = s3.create(&job.target, &job.attributes, algorithm(expected)).await?;
         if s3.requests() > requests + 1 {
             // An answer was lost, and an upload with it that nobody knows of.
             found = s3.uploads(&job.target).await?;
@@ -100,7 +103,7 @@ impl<'a> Run<'a> {
     /// speed that copies were measured at and by the slowest part so far.
     async fn write(&mut self) -> Result<(), Error> {
         let (s3, job, upload) = (self.s3, self.job, &self.upload);
-        let algorithm = self.expected.map(|crc| crc.algorithm);
+        let algorithm = algorithm(self.expected);
         let missing = (1..).zip(&self.plan.parts).filter(|(number, _)| !self.done.contains_key(number));
         let (mut uploads, mut copies): (VecDeque<_>, VecDeque<_>) =
             missing.partition(|(_, part)| matches!(part, Part::Upload(_)));
@@ -154,21 +157,44 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn complete(&self) -> Result<Written, Error> {
-        let parts: Vec<s3::Part> = self.done.values().cloned().collect();
-        let complete =
-            async |stood: &Stood| self.s3.complete(&self.upload, &parts, self.plan.length, stood, self.expected).await;
-        match timeout_at(self.job.deadline.last_call(), self.job.stood.held(complete)).await {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(self.out_of_time()),
+    async fn complete(&mut self) -> Result<Written, Error> {
+        let mut tries = 1;
+        loop {
+            let parts: Vec<s3::Part> = self.done.values().cloned().collect();
+            let complete = async |stood: &Stood| {
+                self.s3.complete(&self.upload, &parts, self.plan.length, stood, self.expected).await
+            };
+            match timeout_at(self.job.deadline.last_call(), self.job.stood.held(complete)).await {
+                Err(_) => return Err(self.out_of_time()),
+                Ok(Err(error)) if error.is_of_another_part() && tries < COMPLETIONS && self.relisted().await? => (),
+                Ok(result) => return Ok(result?),
+            }
+            tries += 1;
         }
+    }
+
+    /// Takes S3's list for which parts there are; whether it told anything new. A copy that seemed to have timed
+    /// out can end after its retry, and so replace it: with the same bytes, since nobody writes to the upload but
+    /// runs of this very plan, and under SSE-KMS with another ETag all the same.
+    async fn relisted(&mut self) -> Result<bool, Error> {
+        let listed = self.s3.parts(&self.upload).await?;
+        let mut is_new = false;
+        for part in listed {
+            let Some(known) = self.done.get_mut(&part.number).filter(|known| known.size == part.size) else { continue };
+            let is_same = known.crc.zip(part.crc).is_none_or(|(known, listed)| known == listed);
+            if is_same && known.etag != part.etag {
+                is_new = true;
+                *known = part;
+            }
+        }
+        Ok(is_new)
     }
 
     /// Leaves the upload to the next try; whether it could be.
     async fn leave(&self) -> bool {
         let free = (1..=LAST).rev().find(|number| !self.done.contains_key(number));
         let Some(number) = free.filter(|_| !self.done.is_empty()) else { return false };
-        let algorithm = self.expected.map(|crc| crc.algorithm);
+        let algorithm = algorithm(self.expected);
         let marked = self.s3.upload_part(&self.upload, number, self.mark.clone().into(), algorithm);
         matches!(timeout_at(self.job.deadline.end(), marked).await, Ok(Ok(_)))
     }
@@ -183,12 +209,19 @@ async fn write_part(
     job: &Job,
     upload: &Upload,
     (number, part): (i32, &Part),
-    algorithm: Option<Algorithm>,
+    algorithm: Algorithm,
 ) -> Result<s3::Part, Error> {
     match part {
         Part::Upload(pieces) => Ok(s3.upload_part(upload, number, job.bytes(s3, pieces).await?, algorithm).await?),
         Part::Copy { source, range } => Ok(s3.copy_part(upload, number, &job.sources[*source].object, *range).await?),
     }
+}
+
+/// The algorithm of a job's upload. An upload has one even where no CRC of the whole is known: so that S3 shows
+/// that of the mark, whose ETag is no MD5 under SSE-KMS, and since a bucket with Object Lock wants a checksum of each
+/// part.
+fn algorithm(expected: Option<Crc>) -> Algorithm {
+    expected.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm)
 }
 
 /// What the mark of a job's upload says.
@@ -197,7 +230,7 @@ fn mark(job: &Job, plan: &Plan, expected: Option<Crc>) -> String {
     hex(&Sha256::digest(format!("{}\n{crc}\n{plan}", job.fingerprint.as_str())))
 }
 
-/// A part shows no bytes, but their CRC if the upload has an algorithm, and otherwise their MD5 as its ETag.
+/// A part shows no bytes, but their CRC; on a server that knows no CRCs, their MD5 as its ETag.
 fn is_mark(part: &s3::Part, mark: &str) -> bool {
     let says_so = || match part.crc {
         Some(crc) => crc == Crc::of(crc.algorithm, mark.as_bytes()),

@@ -25,13 +25,13 @@ use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use local_s3::LocalS3;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use template::Template;
 use unload_header::deadline::{Deadline, LONGEST};
 use unload_header::error::Error;
 use unload_header::handler::{Answer, Handler};
 use unload_header::receipt::Receipt;
 use unload_header::s3::S3;
 use unload_header::settings::Settings;
-use template::Template;
 use wire::Wire;
 
 pub const MIB: usize = 1 << 20;

@@ -69,9 +69,8 @@ impl Template {
             assert!(function[more].is_null(), "{more} adds to the role: say here what");
         }
         let logs = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
-        let queue = text_of(
-            &self.evaluated(&function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]),
-        );
+        let queue =
+            text_of(&self.evaluated(&function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]));
         let grant = |action: &str, resource: &str| Grant {
             action: action.to_owned(),
             resources: vec![resource.to_owned()],
