@@ -8,7 +8,7 @@ use crate::copy::plan::PlanError;
 use crate::event::EventError;
 use crate::header::columns::ColumnsError;
 use crate::header::encode::EncodeError;
-use crate::s3::S3Error;
+use crate::s3::{Regions, S3Error};
 use crate::settings::SettingError;
 use crate::unload::manifest::ManifestError;
 use crate::unload::options::{Compression, OptionsError};
@@ -31,11 +31,11 @@ pub enum Error {
     )]
     Forbidden(S3Error),
     #[error(
-        "the bucket {} is in the region {bucket}, and the function in {own}; choose a bucket in {own} (S3 can replicate \
-         it to {bucket}), or deploy the function in {bucket} ({error})",
-        error.uri.bucket
+        "the bucket {} is in the region {}, and the function in {}; choose a bucket of the function's region, from which \
+         S3 can replicate, or deploy the function where its buckets are ({error})",
+        error.uri.bucket, regions.bucket, regions.own
     )]
-    OtherRegion { bucket: String, own: String, error: S3Error },
+    OtherRegion { regions: Box<Regions>, error: S3Error },
     #[error(
         "{} is encrypted with a key that its writer keeps (SSE-C), so that the function can't read it; unload with \
          ENCRYPTED and KMS_KEY_ID instead ({_0})",
@@ -245,8 +245,8 @@ fn compressed(compression: Option<Compression>) -> String {
 impl From<S3Error> for Error {
     /// A 403 to a read may be a 404 in disguise; the answer to a HEAD has no code.
     fn from(error: S3Error) -> Error {
-        if let Some((bucket, own)) = error.regions.clone() {
-            return Error::OtherRegion { bucket, own, error };
+        if let Some(regions) = error.regions.clone() {
+            return Error::OtherRegion { regions, error };
         }
         match (error.operation, error.status, error.code.as_deref()) {
             _ if error.lacks_customer_key() => Error::CustomerEncrypted(error),

@@ -27,7 +27,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use self::error::S3Error;
+pub use self::error::{Regions, S3Error};
 use self::traffic::{TooManyRequests, Traffic};
 pub use self::uploads::{Part, Upload};
 use crate::crc::Crc;

@@ -87,6 +87,20 @@ async fn a_small_object_has_a_proof_without_a_crc_of_the_source() {
     }
 }
 
+/// Not AWS, but a server that knows no CRCs and says so: nothing of it is needed then.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_crcs_is_written_to_without() {
+    for size in SIZES {
+        let source = source(size).with_checksum(None);
+        let world = world(source.clone()).await;
+        world.local().deny_checksums();
+        for outcome in [Outcome::Written, Outcome::Unchanged] {
+            assert_eq!(world.receipt(&[], KEY).await.outcome, outcome);
+        }
+        assert!(is_right(&world, &source) && world.local().uploads().is_empty());
+    }
+}
+
 /// As multipart clients write, whose default is a CRC32.
 #[tokio::test(start_paused = true)]
 async fn the_crc_of_a_source_in_parts_follows_from_those_of_the_parts() {

@@ -168,6 +168,11 @@ impl LocalS3 {
         self.store().set_rules(bucket, rules);
     }
 
+    /// Refuses CRCs on writes, as a server that does not know them may.
+    pub fn deny_checksums(&self) {
+        self.store().deny_checksums = true;
+    }
+
     /// Shows composite checksums without the `-N` behind them, as some servers do.
     pub fn hide_composite(&self) {
         self.store().hide_composite = true;
@@ -299,6 +304,11 @@ impl LocalS3 {
             let mut answer = error(StatusCode::MOVED_PERMANENTLY, "PermanentRedirect");
             answer.headers_mut().insert("x-amz-bucket-region", HeaderValue::from_static(region));
             return Some(answer);
+        }
+        let has_checksum = |name: &hyper::header::HeaderName| name.as_str().starts_with("x-amz-checksum-");
+        let is_read = [Method::GET, Method::HEAD].contains(&parts.method);
+        if store.deny_checksums && !is_read && parts.headers.keys().any(has_checksum) {
+            return Some(error(StatusCode::NOT_IMPLEMENTED, "NotImplemented"));
         }
         let credential = parts.headers.get("authorization").and_then(|value| value.to_str().ok())?;
         let is_role = credential.contains(&format!("Credential={}/", crate::ROLE_KEY));

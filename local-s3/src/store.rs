@@ -147,6 +147,8 @@ pub struct Store {
     pub deny_list: bool,
     /// A server that refuses If-Match and If-None-Match on writes, as not implemented.
     pub deny_conditions: bool,
+    /// A server that knows no CRCs, and says so.
+    pub deny_checksums: bool,
     /// A server that shows a composite checksum without the `-N` behind it, and does not say what it is.
     pub hide_composite: bool,
     /// What the key pair of the role may do; all, if nobody has said.
@@ -168,6 +170,7 @@ impl Default for Store {
             uploads: BTreeMap::new(),
             deny_list: false,
             deny_conditions: false,
+            deny_checksums: false,
             hide_composite: false,
             policy: None,
             rules: BTreeMap::new(),

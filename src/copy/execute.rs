@@ -3,6 +3,7 @@
 //! Every read and every copied part is pinned to its source's ETag, and the write that makes the final
 //! object is refused if anything else has been written there since the job began.
 
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::job::Job;
@@ -13,7 +14,7 @@ use super::seal::{self, Seal};
 use crate::crc::{Algorithm, Crc};
 use crate::error::Error;
 use crate::receipt::Proof;
-use crate::s3::{AT_ONCE, S3, Stood, Written};
+use crate::s3::{AT_ONCE, S3, S3Error, Stood, Written};
 use crate::uri::Uri;
 
 /// A final object that was written and proved.
@@ -70,10 +71,20 @@ async fn put(
 ) -> Result<(Written, Option<Crc>), Error> {
     let _room = s3.hold(part::length(pieces)).await;
     let body = job.bytes(s3, pieces).await?;
-    let crc = Some(expected.unwrap_or_else(|| Crc::of(Algorithm::Crc64Nvme, &body)));
+    let crc = expected.unwrap_or_else(|| Crc::of(Algorithm::Crc64Nvme, &body));
+    match sealed(s3, job, plan, &body, Some(crc)).await {
+        // That of the body alone is no condition for the object to be right.
+        Err(error) if expected.is_none() && error.is_of_what_it_does_not_know() => {
+            Ok((sealed(s3, job, plan, &body, None).await?, None))
+        }
+        written => Ok((written?, Some(crc))),
+    }
+}
+
+async fn sealed(s3: &S3, job: &mut Job, plan: &Plan, body: &Bytes, crc: Option<Crc>) -> Result<Written, S3Error> {
     seal(job, plan, crc);
     let put = async |stood: &Stood| s3.put(&job.target, body.clone(), &job.attributes, stood, crc).await;
-    Ok((job.stood.held(put).await?, crc))
+    job.stood.held(put).await
 }
 
 /// S3 has said that it found the expected CRC; otherwise the object that stands there now must be the

@@ -40,6 +40,8 @@ struct Run<'a> {
     job: &'a Job,
     plan: &'a Plan,
     expected: Option<Crc>,
+    /// That of the upload; `None` on a server that knows no such thing.
+    algorithm: Option<Algorithm>,
     /// What the part says that leaves the upload to the next try.
     mark: String,
     upload: Upload,
@@ -79,31 +81,40 @@ impl<'a> Run<'a> {
         let mark = mark(job, plan, expected);
         for (index, upload) in found.iter().enumerate() {
             let parts = s3.parts(upload).await?;
-            if parts.iter().any(|part| is_mark(part, &mark)) {
+            if let Some(marked) = parts.iter().find(|part| is_mark(part, &mark)) {
+                let algorithm = marked.crc.map(|crc| crc.algorithm);
                 let upload = found.swap_remove(index);
                 tracing::info!(upload = upload.id, parts = parts.len() - 1, "an upload is taken up");
                 let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(Part::length)).collect();
                 let is_done = |part: &s3::Part| lengths.get(&part.number) == Some(&part.size) && !is_mark(part, &mark);
                 let done = parts.into_iter().filter(is_done);
                 let done = done.map(|part| (part.number, part)).collect();
-                return Ok((Run { s3, job, plan, expected, mark, upload, done }, found));
+                return Ok((Run { s3, job, plan, expected, algorithm, mark, upload, done }, found));
             }
         }
         let requests = s3.requests();
-        let upload = s3.create(&job.target, &job.attributes, algorithm(expected)).await?;
+        // An upload has an algorithm even where no CRC of the whole is known: so that S3 shows the CRC of the mark, whose
+        // ETag is no MD5 under SSE-KMS, and since a bucket with Object Lock wants a checksum of each part.
+        let algorithm = Some(expected.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm));
+        let (upload, algorithm) = match s3.create(&job.target, &job.attributes, algorithm).await {
+            Err(error) if expected.is_none() && error.is_of_what_it_does_not_know() => {
+                (s3.create(&job.target, &job.attributes, None).await?, None)
+            }
+            upload => (upload?, algorithm),
+        };
         if s3.requests() > requests + 1 {
             // An answer was lost, and an upload with it that nobody knows of.
             found = s3.uploads(&job.target).await?;
             found.retain(|other| other.id != upload.id);
         }
-        Ok((Run { s3, job, plan, expected, mark, upload, done: BTreeMap::new() }, found))
+        Ok((Run { s3, job, plan, expected, algorithm, mark, upload, done: BTreeMap::new() }, found))
     }
 
     /// Writes the parts that are missing. No part is begun that can't end before the deadline, by the
     /// speed that copies were measured at and by the slowest part so far.
     async fn write(&mut self) -> Result<(), Error> {
         let (s3, job, upload) = (self.s3, self.job, &self.upload);
-        let algorithm = algorithm(self.expected);
+        let algorithm = self.algorithm;
         let missing = (1..).zip(&self.plan.parts).filter(|(number, _)| !self.done.contains_key(number));
         let (mut uploads, mut copies): (VecDeque<_>, VecDeque<_>) =
             missing.partition(|(_, part)| matches!(part, Part::Upload(_)));
@@ -194,8 +205,7 @@ impl<'a> Run<'a> {
     async fn leave(&self) -> bool {
         let free = (1..=LAST).rev().find(|number| !self.done.contains_key(number));
         let Some(number) = free.filter(|_| !self.done.is_empty()) else { return false };
-        let algorithm = algorithm(self.expected);
-        let marked = self.s3.upload_part(&self.upload, number, self.mark.clone().into(), algorithm);
+        let marked = self.s3.upload_part(&self.upload, number, self.mark.clone().into(), self.algorithm);
         matches!(timeout_at(self.job.deadline.end(), marked).await, Ok(Ok(_)))
     }
 
@@ -209,19 +219,12 @@ async fn write_part(
     job: &Job,
     upload: &Upload,
     (number, part): (i32, &Part),
-    algorithm: Algorithm,
+    algorithm: Option<Algorithm>,
 ) -> Result<s3::Part, Error> {
     match part {
         Part::Upload(pieces) => Ok(s3.upload_part(upload, number, job.bytes(s3, pieces).await?, algorithm).await?),
         Part::Copy { source, range } => Ok(s3.copy_part(upload, number, &job.sources[*source].object, *range).await?),
     }
-}
-
-/// The algorithm of a job's upload. An upload has one even where no CRC of the whole is known: so that S3 shows
-/// that of the mark, whose ETag is no MD5 under SSE-KMS, and since a bucket with Object Lock wants a checksum of each
-/// part.
-fn algorithm(expected: Option<Crc>) -> Algorithm {
-    expected.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm)
 }
 
 /// What the mark of a job's upload says.

@@ -17,8 +17,15 @@ pub struct S3Error {
     pub code: Option<String>,
     pub message: String,
     pub request_id: Option<String>,
-    /// Where the bucket is and where the client is, if S3 says that these are two.
-    pub regions: Option<(String, String)>,
+    /// If S3 says that these are two.
+    pub regions: Option<Box<Regions>>,
+}
+
+/// Where a bucket is, and where the client is.
+#[derive(Clone, Debug)]
+pub struct Regions {
+    pub bucket: String,
+    pub own: String,
 }
 
 impl S3Error {
@@ -30,7 +37,10 @@ impl S3Error {
         // The SDK follows no such answer; that to a HEAD has nothing but the header (awslabs/aws-sdk-rust#183,
         // dacort/s3grep#4).
         let region = error.raw_response().and_then(|response| response.headers().get("x-amz-bucket-region"));
-        let regions = region.filter(|region| *region != own).map(|region| (region.to_owned(), own.to_owned()));
+        let regions = region.filter(|region| *region != own).map(|region| {
+            let (bucket, own) = (region.to_owned(), own.to_owned());
+            Box::new(Regions { bucket, own })
+        });
         let status = error.raw_response().map(|response| response.status().as_u16());
         let code = error.code().map(str::to_owned);
         let request_id = error.request_id().map(str::to_owned);
@@ -77,6 +87,11 @@ impl S3Error {
             Some(code) if CODES.contains(&code) => true,
             _ => matches!(self.status, Some(404 | 409 | 412)),
         }
+    }
+
+    /// Whether a server may have refused what it does not know, as a checksum of a newer algorithm.
+    pub fn is_of_what_it_does_not_know(&self) -> bool {
+        self.status == Some(501) || self.code.as_deref() == Some("InvalidArgument")
     }
 
     /// Whether a part that was to be completed is not the one that S3 has.

@@ -35,12 +35,17 @@ pub struct Part {
 }
 
 impl S3 {
-    /// CreateMultipartUpload; S3 keeps a CRC of this algorithm of the whole object.
-    pub async fn create(&self, target: &Uri, attributes: &Attributes, algorithm: Algorithm) -> Result<Upload, S3Error> {
+    /// CreateMultipartUpload; with an algorithm, S3 keeps such a CRC of the whole object.
+    pub async fn create(
+        &self,
+        target: &Uri,
+        attributes: &Attributes,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Upload, S3Error> {
         let request = self.client.create_multipart_upload().bucket(&target.bucket).key(&target.key);
         let request = carrying!(request, attributes)
-            .checksum_algorithm(ChecksumAlgorithm::from(algorithm))
-            .checksum_type(ChecksumType::FullObject);
+            .set_checksum_algorithm(algorithm.map(ChecksumAlgorithm::from))
+            .set_checksum_type(algorithm.map(|_| ChecksumType::FullObject));
         let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(ATTEMPT));
         let answer = request.send().await;
         let answer = answer.map_err(|error| self.error("CreateMultipartUpload", target, error))?;
@@ -54,11 +59,11 @@ impl S3 {
         upload: &Upload,
         number: i32,
         body: Bytes,
-        algorithm: Algorithm,
+        algorithm: Option<Algorithm>,
     ) -> Result<Part, S3Error> {
         let Upload { target, id } = upload;
         let size = body.len() as u64;
-        let crc = Some(Crc::of(algorithm, &body));
+        let crc = algorithm.map(|algorithm| Crc::of(algorithm, &body));
         let request = self.client.upload_part().bucket(&target.bucket).key(&target.key).upload_id(id);
         let request = with_crc!(request, crc).part_number(number).body(in_memory(body));
         let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(ATTEMPT));

@@ -19,6 +19,8 @@ const PARAMETERS: [(&str, &str); 7] = [
     ("DELETE_SOURCE", "DeleteSource"),
 ];
 
+type Parameters = Vec<(&'static str, String)>;
+
 pub struct Template {
     root: Value,
     parameters: BTreeMap<String, String>,
@@ -81,7 +83,7 @@ impl Template {
 
     /// The role of a function with these settings, whose sources lie in this bucket.
     pub fn role(bucket: &str, variable: impl Fn(&str) -> Option<String>) -> Vec<Grant> {
-        static KNOWN: Mutex<BTreeMap<Vec<(&str, String)>, Vec<Grant>>> = Mutex::new(BTreeMap::new());
+        static KNOWN: Mutex<BTreeMap<Parameters, Vec<Grant>>> = Mutex::new(BTreeMap::new());
         let mut parameters = vec![("BucketName", bucket.to_owned())];
         let set = PARAMETERS.iter().filter_map(|(name, parameter)| Some((*parameter, variable(name)?)));
         parameters.extend(set);
