@@ -316,3 +316,24 @@ fn decoded(key: String, encoding: Option<&EncodingType>) -> String {
     let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8().map(|key| key.into_owned());
     decoded.unwrap_or(key)
 }
+
+/// How many parts the ETag of a multipart object says it has, in AWS's form, `<32 hexadecimal digits>-<parts>`;
+/// other servers' ETags may look like anything.
+pub fn parts_in(etag: &str) -> Option<usize> {
+    let (sum, parts) = etag.trim_matches('"').split_once('-')?;
+    let is_sum = sum.len() == 32 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_sum.then(|| parts.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_etag_in_aws_form_tells_the_parts() {
+        assert_eq!(parts_in("\"9b2cf535f27731c974343645a3985328-29\""), Some(29));
+        for etag in ["\"9b2cf535f27731c974343645a3985328\"", "\"8476a536-e9f4-11e8-9739-259860012345\"", "\"v-1\""] {
+            assert_eq!(parts_in(etag), None, "{etag}");
+        }
+    }
+}

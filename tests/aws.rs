@@ -128,6 +128,15 @@ async fn the_crc_of_a_source_in_parts_follows_from_those_of_the_parts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_tell_of_parts_leaves_the_size_as_proof() {
+    let source = source(LARGE).composite(CrcAlgorithm::Crc32IsoHdlc, 8 * MIB as u64);
+    let world = world(source.clone()).await;
+    world.local().fail("GetObjectAttributes", 1, Fault::Error(501, "NotImplemented"));
+    assert_eq!(world.receipt(&[], KEY).await.written.unwrap().proof, Proof::Size);
+    assert!(is_right(&world, &source));
+}
+
+#[tokio::test(start_paused = true)]
 async fn slices_in_parts_have_their_headers_cut_off_from_their_crcs() {
     let world = World::in_memory().await;
     let (first, second) = ("unload/q_0000_part_00", "unload/q_0001_part_00");

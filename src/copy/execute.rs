@@ -14,7 +14,7 @@ use super::seal::{self, Seal};
 use crate::crc::{Algorithm, Crc};
 use crate::error::Error;
 use crate::receipt::Proof;
-use crate::s3::{AT_ONCE, S3, S3Error, Stood, Written};
+use crate::s3::{AT_ONCE, S3, S3Error, Stood, Written, parts_in};
 use crate::uri::Uri;
 
 /// A final object that was written and proved.
@@ -111,25 +111,4 @@ async fn prove(s3: &S3, target: &Uri, plan: &Plan, written: &Written, expected: 
         return Err(unproved(expected, describe(found.size, parts, found.crc)));
     }
     Ok(expected.filter(|_| found.crc == expected).map_or(Proof::Size, |crc| Proof::Crc(crc.algorithm)))
-}
-
-/// How many parts the ETag of a multipart object says it has, in AWS's form, `<32 hexadecimal digits>-<parts>`;
-/// other servers' ETags may look like anything.
-fn parts_in(etag: &str) -> Option<usize> {
-    let (sum, parts) = etag.trim_matches('"').split_once('-')?;
-    let is_sum = sum.len() == 32 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_sum.then(|| parts.parse().ok())?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_etag_in_aws_form_tells_the_parts() {
-        assert_eq!(parts_in("\"9b2cf535f27731c974343645a3985328-29\""), Some(29));
-        for etag in ["\"9b2cf535f27731c974343645a3985328\"", "\"8476a536-e9f4-11e8-9739-259860012345\"", "\"v-1\""] {
-            assert_eq!(parts_in(etag), None, "{etag}");
-        }
-    }
 }

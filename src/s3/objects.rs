@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     ATTEMPT, ATTEMPTS, Attributes, Head, Object, QUICK, S3, S3Error, Stood, Written, absent, carrying, crc_of, decoded,
-    in_memory, patience, with_crc,
+    in_memory, parts_in, patience, with_crc,
 };
 use crate::copy::range::ByteRange;
 use crate::crc::{Algorithm, Crc};
@@ -113,7 +113,8 @@ impl S3 {
     }
 
     /// GetObjectAttributes, all pages: the CRC of the whole of an object in parts, from those of the parts. `None`
-    /// where a part has no CRC, or where they are not those of just this version: the operation can't be pinned.
+    /// where a part has no CRC, where they are not those of just this version, since the operation can't be pinned, or
+    /// where the server knows no such operation.
     pub async fn crc_of_parts(&self, object: &Object) -> Result<Option<Crc>, S3Error> {
         let uri = &object.uri;
         let (mut whole, mut size, mut after) = (None::<Crc>, 0, None);
@@ -123,7 +124,10 @@ impl S3 {
                 request.object_attributes(ObjectAttributes::ObjectParts).object_attributes(ObjectAttributes::Etag);
             let request = request.set_part_number_marker(after.take());
             let answer = request.customize().interceptor(self.traffic.clone()).send().await;
-            let answer = answer.map_err(|error| self.error("GetObjectAttributes", uri, error))?;
+            let answer = match answer.map_err(|error| self.error("GetObjectAttributes", uri, error)) {
+                Err(error) if matches!(error.status, Some(400 | 405 | 501)) => return Ok(None),
+                answer => answer?,
+            };
             let is_the_one = answer.e_tag().map(|etag| etag.trim_matches('"')) == Some(object.etag.trim_matches('"'));
             let Some(page) = answer.object_parts().filter(|_| is_the_one) else { return Ok(None) };
             for part in page.parts() {
@@ -210,7 +214,7 @@ fn is_composite(head: &HeadObjectOutput) -> bool {
     let is_crc32 = head.checksum_crc32().or(head.checksum_crc32_c()).is_some();
     match head.checksum_type() {
         Some(kind) => *kind == ChecksumType::Composite,
-        None => is_crc32 && head.e_tag().is_some_and(|etag| etag.contains('-')),
+        None => is_crc32 && head.e_tag().and_then(parts_in).is_some(),
     }
 }
 
