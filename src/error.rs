@@ -8,7 +8,7 @@ use crate::copy::plan::PlanError;
 use crate::event::EventError;
 use crate::header::columns::ColumnsError;
 use crate::header::encode::EncodeError;
-use crate::s3::{Head, S3Error};
+use crate::s3::{Head, Regions, S3Error};
 use crate::settings::SettingError;
 use crate::unload::Unload;
 use crate::unload::manifest::{Entry, ManifestError};
@@ -25,10 +25,24 @@ pub enum Error {
     Missing { uri: Uri },
     #[error(
         "S3 answered 403 for {}: either the function lacks s3:GetObject on it, or there is no such key and the \
-         function lacks s3:ListBucket on the bucket {}, without which S3 answers 403 instead of 404 ({_0})",
+         function lacks s3:ListBucket on the bucket {} for that prefix, without which S3 answers 403 instead of 404, \
+         or it is encrypted with a KMS key for which the function lacks kms:Decrypt, or the bucket is another \
+         account's and Requester Pays, which is not supported ({_0})",
         _0.uri, _0.uri.bucket
     )]
     Forbidden(S3Error),
+    #[error(
+        "the bucket {} is in the region {}, and the function in {}; choose a bucket of the function's region, from which \
+         S3 can replicate, or deploy the function where its buckets are ({error})",
+        error.uri.bucket, regions.bucket, regions.own
+    )]
+    OtherRegion { regions: Box<Regions>, error: S3Error },
+    #[error(
+        "{} is encrypted with a key that its writer keeps (SSE-C), so that the function can't read it; unload with \
+         ENCRYPTED and KMS_KEY_ID instead ({_0})",
+        _0.uri
+    )]
+    CustomerEncrypted(S3Error),
     #[error(transparent)]
     S3(S3Error),
     #[error("no columns for {uri}: looked at {looked}")]
@@ -185,6 +199,8 @@ impl Error {
             Error::Event(_) => "InvalidEvent",
             Error::Missing { .. } => "ObjectMissing",
             Error::Forbidden(_) => "AccessDenied",
+            Error::OtherRegion { .. } => "OtherRegion",
+            Error::CustomerEncrypted(_) => "CustomerKeyEncrypted",
             Error::NoColumns { .. } => "ColumnsNotFound",
             Error::Columns { .. } => "InvalidColumns",
             Error::Options { .. } => "InvalidOptions",
@@ -280,7 +296,11 @@ fn compressed(compression: Option<Compression>) -> String {
 impl From<S3Error> for Error {
     /// A 403 to a read may be a 404 in disguise; the answer to a HEAD has no code.
     fn from(error: S3Error) -> Error {
+        if let Some(regions) = error.regions.clone() {
+            return Error::OtherRegion { regions, error };
+        }
         match (error.operation, error.status, error.code.as_deref()) {
+            _ if error.lacks_customer_key() => Error::CustomerEncrypted(error),
             ("HeadObject" | "GetObject", Some(403), None | Some("AccessDenied")) => Error::Forbidden(error),
             _ => Error::S3(error),
         }

@@ -53,6 +53,12 @@ fn notice(index: usize, value: &Value) -> Result<Notice, EventError> {
     let bucket = s3.bucket.name.ok_or_else(|| wrong("it has no s3.bucket.name".into()))?;
     let key = s3.object.key.ok_or_else(|| wrong("it has no s3.object.key".into()))?;
     let key = decode(&key).ok_or_else(|| wrong(format!("its key {key:?} is not the encoding of UTF-8")))?;
+    // The names that AWS keeps for these (S3 user guide, "General purpose bucket naming rules").
+    if bucket.ends_with("--x-s3") {
+        return Err(wrong(format!(
+            "{bucket} is a directory bucket, which has no events and no tags; unload to another"
+        )));
+    }
     let uri = Uri::new(bucket, key);
     // Some servers keep the name's prefix that S3 itself drops.
     match event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
@@ -108,6 +114,25 @@ mod tests {
         }
         let notice = notice(0, &record("ObjectRemoved:Delete", "k")).unwrap();
         assert!(matches!(notice, Notice::Other { event_name, .. } if event_name == "ObjectRemoved:Delete"));
+    }
+
+    /// A job is of what stands at the key when it runs, and the newest version is what S3 gives without an id.
+    #[test]
+    fn a_version_makes_no_difference_and_a_delete_marker_is_no_object() {
+        for version in [Value::Null, "".into(), "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY".into()] {
+            let mut record = record("ObjectCreated:Copy", "k");
+            record["s3"]["object"]["versionId"] = version;
+            assert_eq!(notice(0, &record).unwrap(), Notice::Created(Uri::new("b", "k")));
+        }
+        let marker = notice(0, &record("ObjectRemoved:DeleteMarkerCreated", "k")).unwrap();
+        assert!(matches!(marker, Notice::Other { .. }));
+    }
+
+    #[test]
+    fn a_directory_bucket_is_refused() {
+        let mut record = record("ObjectCreated:Put", "k");
+        record["s3"]["bucket"]["name"] = "mine--use1-az4--x-s3".into();
+        assert!(notice(0, &record).unwrap_err().to_string().contains("is a directory bucket"));
     }
 
     #[test]

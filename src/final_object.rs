@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::copy::seal::{self, Fingerprint, Owner, Seal};
 use crate::copy::{Alike, Done, Job, Lead, execute, join};
@@ -27,6 +27,9 @@ use crate::{each, single};
 /// How often a run begins anew before it fails; each time somebody else has got further.
 const TRIES: u32 = 5;
 
+/// The wait before an overtaken run begins anew, longer each time.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// Writes a final object, as often as the run is overtaken by others.
 pub async fn write(settings: &Settings, s3: &S3, scope: &Scope, deadline: Deadline) -> Result<Receipt, Error> {
     let (begun, s3) = (Instant::now(), &s3.counting());
@@ -42,14 +45,18 @@ pub async fn write(settings: &Settings, s3: &S3, scope: &Scope, deadline: Deadli
 async fn tries(run: &Run<'_>) -> Result<Receipt, Error> {
     let (mut compression, mut refused) = (run.scope.compression().or(run.settings.options.compression), false);
     let (mut thorough, mut last) = (false, String::new());
-    for _ in 0..TRIES {
+    for number in 1..=TRIES {
         match run.attempt(compression, thorough).await {
             Ok(receipt) | Err(Stop::Settled(receipt)) => return Ok(receipt),
             Err(Stop::Failed(error)) => return Err(error),
             Err(Stop::Gone(error)) => return run.done_before().await?.ok_or(error),
             Err(Stop::Refused(error)) if refused => return Err(error),
             Err(Stop::Refused(error)) => (refused, last) = (true, error.to_string()),
-            Err(Stop::Overtaken(error)) => last = error.to_string(),
+            Err(Stop::Overtaken(error)) => {
+                last = error.to_string();
+                // Whoever has overtaken it may have more to do.
+                tokio::time::sleep(PAUSE * number).await;
+            }
             Err(Stop::Unlike(error)) => (thorough, last) = (true, error.to_string()),
             Err(Stop::Compressed(found)) => {
                 (compression, last) = (found, "its name does not tell how it is compressed".to_owned());

@@ -12,17 +12,22 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Region;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     Builder, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
-use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-use aws_sdk_s3::types::ServerSideEncryption;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::RequestId;
+use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat as Format, SdkBody};
+use aws_sdk_s3::types::{EncodingType, ServerSideEncryption};
+use aws_smithy_http_client::Builder as HttpClient;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use self::error::S3Error;
+pub use self::error::{Regions, S3Error};
 use self::traffic::{TooManyRequests, Traffic};
 pub use self::uploads::{Part, Upload};
 use crate::crc::Crc;
@@ -31,7 +36,14 @@ use crate::uri::Uri;
 /// With waits of up to 1, 2, 4, 8, 16 and then 20 seconds between them, each cut short by chance: about
 /// a minute in all.
 const ATTEMPTS: u32 = 10;
+/// For what S3 answers at once: HEAD, lists, small reads. A connection that died while the function was frozen
+/// stalls until then (awslabs/aws-sdk-rust#1417).
+const QUICK: Duration = Duration::from_secs(10);
+/// For what it has to take in, or to move.
 const ATTEMPT: Duration = Duration::from_secs(60);
+/// Connections are given up before S3 does: it was seen to do so after 5 seconds (JuliaCloud/AWSCore.jl#35), and
+/// after 20 (vectordotdev/vector#9703). The SDK's default is 90.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// Requests that a job makes at the same time where they are many and small.
 pub const AT_ONCE: usize = 32;
@@ -59,6 +71,9 @@ pub struct Object {
     pub etag: String,
     /// Of the whole object, where the server keeps one.
     pub crc: Option<Crc>,
+    /// It has a checksum of its parts' checksums instead, as a multipart client writes it: those of the parts can be
+    /// asked for.
+    pub is_composite: bool,
 }
 
 /// All that HEAD shows of an object.
@@ -99,6 +114,8 @@ pub struct Attributes {
     pub content_encoding: Option<String>,
     pub content_language: Option<String>,
     pub cache_control: Option<String>,
+    /// As the header has it.
+    pub expires: Option<String>,
     /// As URL query parameters.
     pub tagging: Option<String>,
     pub kms_key_id: Option<String>,
@@ -156,7 +173,8 @@ macro_rules! carrying {
             .set_content_encoding($attributes.content_encoding.clone())
             .set_content_language($attributes.content_language.clone())
             .set_cache_control($attributes.cache_control.clone())
-            .set_tagging($attributes.tagging.clone())
+            .set_expires($attributes.expiry())
+            .set_tagging($attributes.tagging.clone().filter(|tags| !tags.is_empty()))
             .set_server_side_encryption($attributes.encryption())
             .set_ssekms_key_id($attributes.kms_key_id.clone())
     };
@@ -172,11 +190,14 @@ impl S3 {
     /// A client with the retries, time-outs and checksums that copying needs.
     pub fn new(config: &SdkConfig) -> S3 {
         let timeouts =
-            TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(ATTEMPT);
+            TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(QUICK);
         // The default allows some hundred tries again for all requests together, which a burst of
         // SlowDown uses up. Here a part that is refused takes part of the pace away instead.
         let tries_again = RetryPartition::custom("unload-header").token_bucket(TokenBucket::unlimited());
+        let http = HttpClient::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).pool_idle_timeout(IDLE);
+        let http = config.http_client().unwrap_or_else(|| http.build_https());
         let config = Builder::from(config)
+            .http_client(http)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .retry_partition(tries_again.build())
             .retry_classifier(TooManyRequests)
@@ -192,6 +213,13 @@ impl S3 {
             traffic: Traffic::default(),
             room: Arc::new(Semaphore::new(ROOM as usize)),
         }
+    }
+
+    fn error<E>(&self, operation: &'static str, uri: &Uri, error: SdkError<E>) -> S3Error
+    where
+        E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
+    {
+        S3Error::new(operation, uri, error, self.client.config().region().map_or("", Region::as_ref))
     }
 
     /// The same client, counting from 0.
@@ -246,6 +274,11 @@ impl Attributes {
     fn encryption(&self) -> Option<ServerSideEncryption> {
         self.kms_key_id.as_ref().map(|_| ServerSideEncryption::AwsKms)
     }
+
+    /// S3 keeps any text under the name of Expires, and the SDK sends only a date.
+    fn expiry(&self) -> Option<DateTime> {
+        DateTime::from_str(self.expires.as_deref()?, Format::HttpDate).ok()
+    }
 }
 
 impl Stood {
@@ -286,5 +319,37 @@ fn absent<T>(error: S3Error) -> Result<Option<T>, S3Error> {
     match error.status {
         Some(404) => Ok(None),
         _ => Err(error),
+    }
+}
+
+/// A key of a list, which is encoded where that was asked for and the server knows of it: XML has no way to write
+/// some characters, and changes others.
+fn decoded(key: String, encoding: Option<&EncodingType>) -> String {
+    if encoding != Some(&EncodingType::Url) {
+        return key;
+    }
+    let spaced = key.replace('+', " ");
+    let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8().map(|key| key.into_owned());
+    decoded.unwrap_or(key)
+}
+
+/// How many parts the ETag of a multipart object says it has, in AWS's form, `<32 hexadecimal digits>-<parts>`;
+/// other servers' ETags may look like anything.
+pub fn parts_in(etag: &str) -> Option<usize> {
+    let (sum, parts) = etag.trim_matches('"').split_once('-')?;
+    let is_sum = sum.len() == 32 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_sum.then(|| parts.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_etag_in_aws_form_tells_the_parts() {
+        assert_eq!(parts_in("\"9b2cf535f27731c974343645a3985328-29\""), Some(29));
+        for etag in ["\"9b2cf535f27731c974343645a3985328\"", "\"8476a536-e9f4-11e8-9739-259860012345\"", "\"v-1\""] {
+            assert_eq!(parts_in(etag), None, "{etag}");
+        }
     }
 }

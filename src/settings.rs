@@ -55,6 +55,9 @@ impl Settings {
             )
         })?;
         let final_bucket = optional("FINAL_BUCKET");
+        if let Some((bucket, problem)) = final_bucket.as_deref().and_then(|name| Some((name, no_bucket(name)?))) {
+            return Err(wrong("FINAL_BUCKET", bucket, problem.to_owned()));
+        }
         let (output, default) = match optional("OUTPUT").as_deref() {
             None | Some("each") => (Output::Each, "final/{path}"),
             Some("single") => (Output::Single, "final/{unload}.csv{compression}"),
@@ -143,6 +146,21 @@ impl Settings {
 
 /// What people put between a name and UNLOAD's numbers.
 const SEPARATORS: [char; 4] = ['/', '_', '-', '.'];
+
+/// Why a name is none of a general purpose bucket, by the names that AWS keeps for what is none (S3 user guide,
+/// "General purpose bucket naming rules").
+fn no_bucket(name: &str) -> Option<&'static str> {
+    let ends = |end: &[&str]| end.iter().any(|end| name.ends_with(end));
+    if name.contains([':', '/']) {
+        Some("it is no bucket's name; name the bucket itself, not by an ARN or a URI, nor an access point of it")
+    } else if ends(&["-s3alias", "--ol-s3", ".mrap"]) {
+        Some("it is an access point, which the function's role does not speak of; name the bucket itself")
+    } else if ends(&["--x-s3", "--table-s3"]) {
+        Some("a directory or table bucket has no tags, conditions and checksums like others; name another bucket")
+    } else {
+        None
+    }
+}
 
 /// The template of a final key: text and placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -304,6 +322,19 @@ mod tests {
         let single = ("OUTPUT", "single");
         assert!(error(&[prefix, single, ("FINAL_KEY", "f/all.csv")]).contains("without {unload}"));
         assert!(error(&[prefix, single, ("FINAL_KEY", "f/{unload}/{path}")]).contains("no one {path}"));
+    }
+
+    #[test]
+    fn a_final_bucket_is_a_bucket() {
+        for (name, why) in [
+            ("arn:aws:s3:eu-west-1:123456789012:accesspoint/finals", "no bucket's name"),
+            ("s3://finals", "no bucket's name"),
+            ("finals-metadata-s3alias", "an access point"),
+            ("finals--use1-az4--x-s3", "a directory or table bucket"),
+        ] {
+            let error = error(&[("UNLOAD_PREFIX", "unload/"), ("FINAL_BUCKET", name)]);
+            assert!(error.starts_with(&format!("the setting FINAL_BUCKET={name:?}")) && error.contains(why), "{error}");
+        }
     }
 
     #[test]

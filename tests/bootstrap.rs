@@ -11,8 +11,13 @@ const BOOTSTRAP: &str = env!("CARGO_BIN_EXE_bootstrap");
 async fn start(world: &World, variables: &[(&str, &str)]) -> Function {
     let endpoint = world.endpoint();
     let secret = support::secret();
-    let always =
-        [("AWS_ENDPOINT_URL_S3", endpoint.as_str()), ("AWS_SECRET_ACCESS_KEY", &secret), ("UNLOAD_PREFIX", "unload/")];
+    world.handler(variables);
+    let always = [
+        ("AWS_ENDPOINT_URL_S3", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", world.access_key()),
+        ("AWS_SECRET_ACCESS_KEY", &secret),
+        ("UNLOAD_PREFIX", "unload/"),
+    ];
     Function::start(BOOTSTRAP, &[&always, variables].concat()).await
 }
 

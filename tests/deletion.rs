@@ -53,9 +53,11 @@ async fn a_source_is_kept_when_anything_is_in_doubt() {
     assert_eq!(receipt.reason.as_deref(), Some("the source is not deleted: it has changed since"));
     assert_eq!(world.local().get("bucket", KEY).unwrap().content.to_bytes(), "other rows");
     // The result is an earlier run's, and nothing but its size is known.
-    for (algorithm, kept) in [(None, true), (Some(CrcAlgorithm::Crc32IsoHdlc), false)] {
-        let world = self::world(100).await;
-        world.local().put("bucket", KEY, source(100).with_checksum(algorithm));
+    for (size, algorithm, kept) in
+        [(LARGE, None, true), (100, None, false), (LARGE, Some(CrcAlgorithm::Crc32IsoHdlc), false)]
+    {
+        let world = self::world(size).await;
+        world.local().put("bucket", KEY, source(size).with_checksum(algorithm));
         world.receipt(&[], KEY).await;
         let receipt = world.receipt(&DELETE, KEY).await;
         assert_eq!(receipt.outcome, Outcome::Unchanged);

@@ -6,13 +6,16 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use support::World;
+use support::template::Template;
 use unload_header::deadline::{Deadline, LONGEST};
 use unload_header::demo::{BUCKET, EVENTS, SINGLE, fill};
 use unload_header::receipt::Outcome;
+use unload_header::uri::Uri;
 
 /// A world with the samples' bucket, and the answer to one of them.
 async fn answer(name: &str, output: &str) -> (World, Result<Vec<(Outcome, String)>, String>) {
-    let world = World::in_process().await;
+    let mut world = World::in_process().await;
+    world.bucket = BUCKET.to_owned();
     fill(world.local()).unwrap();
     let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
     let answer = world
@@ -97,6 +100,50 @@ async fn the_same_samples_make_one_object_each() {
         assert!(found.starts_with(expected), "{uri}: {found}");
     }
     assert_eq!(SINGLE.len(), 2, "no sample is left out");
+}
+
+/// Under the role that the template makes for them.
+#[tokio::test]
+async fn every_deployment_writes_the_samples() {
+    let all = |output: &str| match output {
+        "single" => vec!["manifest-verbose", "manifest-plain", "sidecar"],
+        _ => vec!["put", "multipart", "metadata", "gzip", "encoded-key", "several", "sidecar", "manifest-verbose"],
+    };
+    let finals = ["", "my-finals"];
+    let keys = ["", "with/header/"];
+    let kms = ["", "arn:aws:kms:eu-central-1:123456789012:key/final"];
+    for output in ["each", "single"] {
+        for index in 0..16 {
+            let [bucket, key] = [finals[index & 1], keys[index >> 1 & 1]];
+            let (kms, delete) = (kms[index >> 2 & 1], ["off", "on"][index >> 3 & 1]);
+            let placeholder = if output == "single" { "{unload}.csv{compression}" } else { "{path}" };
+            let final_key = if key.is_empty() { String::new() } else { format!("{key}{placeholder}") };
+            let template = Template::with(&[
+                ("BucketName", BUCKET),
+                ("Output", output),
+                ("FinalBucketName", bucket),
+                ("FinalKey", &final_key),
+                ("FinalKmsKeyArn", kms),
+                ("DeleteSource", delete),
+            ]);
+            let variables = template.variables();
+            let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            for name in all(output) {
+                let mut world = World::in_process().await;
+                world.bucket = BUCKET.to_owned();
+                fill(world.local()).unwrap();
+                let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
+                let event = serde_json::from_str::<Value>(json).unwrap();
+                let answer = world.handler(&variables).handle(&event, Deadline::after(LONGEST)).await;
+                let answer = answer.unwrap_or_else(|error| panic!("{name}, {variables:?}: {error}"));
+                for receipt in answer.receipts {
+                    assert_eq!(receipt.outcome, Outcome::Written, "{name}, {variables:?}: {receipt:?}");
+                    let uri = Uri::parse(&receipt.final_uri.unwrap()).unwrap();
+                    assert!(world.local().get(&uri.bucket, &uri.key).is_some(), "{uri}");
+                }
+            }
+        }
+    }
 }
 
 /// The folder and the list are the same, so that `make invoke` and the demo show all there is.

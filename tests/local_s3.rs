@@ -7,6 +7,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use local_s3::Object;
 use support::{MIB, World, rows};
+use unload_header::uri::Uri;
 
 /// The error's code, or that there was none.
 fn code<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> String {
@@ -196,6 +197,25 @@ async fn a_range_or_pin_that_does_not_hold_is_refused() {
     assert_eq!(range.body.collect().await.unwrap().to_vec(), b"234");
     world.local().deny_list();
     assert_eq!(code(world.client.get_object().bucket(&world.bucket).key("none").send().await), "AccessDenied");
+}
+
+/// Who may list a key learns that it is missing: the question has the key itself as prefix.
+#[tokio::test(start_paused = true)]
+async fn a_missing_key_is_missing_to_those_who_may_list_it() {
+    let world = World::in_memory().await;
+    // The policy of a function whose final objects lie in another bucket.
+    let handler = world.handler(&[("FINAL_BUCKET", "finals")]);
+    for (bucket, key, expected) in [
+        ("bucket", "unload/none", "none"),
+        ("finals", "final/none", "none"),
+        ("bucket", "final/none", "403"),
+        ("finals", "none", "403"),
+        ("bucket", "other", "403"),
+    ] {
+        let found = handler.s3.head(&Uri::new(bucket, key)).await;
+        let said = found.map(|head| if head.is_some() { "there" } else { "none" });
+        assert_eq!(said.unwrap_or_else(|error| if error.status == Some(403) { "403" } else { "?" }), expected, "{key}");
+    }
 }
 
 #[tokio::test]

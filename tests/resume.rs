@@ -213,7 +213,7 @@ async fn an_upload_of_a_run_that_was_killed_is_cleared_away() {
     right(&world, "idx|venue|name\n", &source(SIZE));
 }
 
-/// Without a CRC the mark is known by its ETag.
+/// The mark has a CRC all the same.
 #[tokio::test(start_paused = true)]
 async fn a_source_without_a_crc_goes_on_as_well() {
     let world = world(SIZE, 1).await;

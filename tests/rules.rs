@@ -170,7 +170,8 @@ async fn a_source_under_a_kms_key_is_copied() {
         source.etag = "0123456789abcdef0123456789abcdef".to_owned();
         world.local().put(&world.bucket, KEY, source);
         for key in ["", "alias/final"] {
-            world.receipt(&[("FINAL_KMS_KEY_ID", key)], KEY).await;
+            let variables = [("FINAL_KMS_KEY_ID", key), ("SourceKmsKeyArn", "alias/source")];
+            world.receipt(&variables, KEY).await;
             let result = world.local().get(&world.bucket, FINAL).unwrap();
             assert_eq!(result.headers.kms_key_id.as_deref().unwrap_or_default(), key);
             assert!(result.content == Content::from([b"idx|venue|name\n", &rows(size)[..]].concat()), "{size}");

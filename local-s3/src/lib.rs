@@ -18,7 +18,7 @@
 //!
 //! * [`content`]: bytes that are shared, cut and joined; `combine`: their CRCs.
 //! * [`store`]: objects and uploads.
-//! * `api`: the operations; `rules`: what AWS refuses, and how.
+//! * `api`: the operations; `rules`: what AWS refuses, and how; [`policy`]: what IAM is asked, and answers.
 //! * [`server`]: HTTP, the log of requests, faults.
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
@@ -26,14 +26,17 @@
 mod api;
 mod combine;
 pub mod content;
+pub mod policy;
 mod rules;
 pub mod server;
 pub mod store;
 
 pub use content::Content;
 pub use server::{Fault, LocalS3, Request};
-pub use store::{Object, Upload};
+pub use store::{Object, Rules, Upload};
 
 /// The key pair that the server takes.
 pub const ACCESS_KEY: &str = "test";
 pub const SECRET_KEY: &str = "testtesttest";
+/// That of a role, with the same secret: it may do what [`LocalS3::permit`] says.
+pub const ROLE_KEY: &str = "role";

@@ -10,7 +10,7 @@ use s3s::dto::{CompletedPart, ETag, ETagCondition, StreamingBlob};
 use s3s::{S3ErrorCode, S3Result, s3_error};
 
 use crate::content::Content;
-use crate::store::{Checksum, Headers, Object, Part, Store, Upload};
+use crate::store::{Checked, Checksum, Headers, Object, Part, Store, Upload};
 
 const MIN_PART: u64 = 5 << 20;
 const MAX_PART: u64 = 5 << 30;
@@ -70,14 +70,42 @@ impl Object {
             Some((_, false)) => {
                 Err(s3_error!(InvalidObjectState, "The operation is not valid for the object's storage class"))
             }
-            _ => Ok(()),
+            _ => self.allow_looking(),
+        }
+    }
+
+    /// Without the key of SSE-C, S3 says 400 to a HEAD as well (S3 user guide, "Using server-side encryption with
+    /// customer-provided keys").
+    pub fn allow_looking(&self) -> S3Result<()> {
+        match self.customer_key {
+            true => Err(s3_error!(
+                InvalidRequest,
+                "The object was stored using a form of Server Side Encryption. The correct parameters must be \
+                 provided to retrieve the object."
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Store {
+    /// A bucket with Object Lock wants a checksum with what is written to it (`offen/docker-volume-backup#727`,
+    /// `s3tools/s3cmd#1436`).
+    pub fn allow_unchecked(&self, bucket: &str, sent: &Sent, operation: &str) -> S3Result<()> {
+        match self.rules_of(bucket).is_locked && sent.is_empty() {
+            true => Err(s3_error!(
+                InvalidRequest,
+                "Content-MD5 OR x-amz-checksum- HTTP header is required for {operation} requests with Object Lock \
+                 parameters"
+            )),
+            false => Ok(()),
         }
     }
 }
 
 impl Upload {
     /// A part that arrived; one with the same number is replaced.
-    pub fn take(&mut self, number: i32, content: Content, now: SystemTime) -> S3Result<String> {
+    pub fn take(&mut self, number: i32, content: Content, etag: String, now: SystemTime) -> S3Result<()> {
         if !(1..=MAX_PARTS).contains(&number) {
             return Err(s3_error!(
                 InvalidArgument,
@@ -87,9 +115,8 @@ impl Upload {
         if content.length() > MAX_PART {
             return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
         }
-        let etag = content.etag();
-        self.parts.insert(number, Part { content, etag: etag.clone(), modified: now });
-        Ok(etag)
+        self.parts.insert(number, Part { content, etag, modified: now });
+        Ok(())
     }
 
     /// The parts that Complete lists, one behind the other.
@@ -183,7 +210,19 @@ pub fn base64(algorithm: CrcAlgorithm, value: u64) -> String {
     base64::engine::general_purpose::STANDARD.encode(&bytes[8 - width..])
 }
 
+/// The value of a composite checksum: that of the parts' checksums, one behind the other.
+pub fn of_checksums(algorithm: CrcAlgorithm, parts: &[Checked]) -> u64 {
+    let width = if algorithm == CrcAlgorithm::Crc64Nvme { 8 } else { 4 };
+    let all: Vec<u8> = parts.iter().flat_map(|part| part.checksum.value.to_be_bytes()[8 - width..].to_vec()).collect();
+    crc_fast::checksum(algorithm, &all)
+}
+
 pub fn allowed(headers: Headers) -> S3Result<Headers> {
+    // "System tags cannot be added/updated by requester" (S3 user guide, "Categorizing your objects using tags").
+    let is_system = |tag: &str| tag.starts_with("aws:") || tag.to_ascii_lowercase().starts_with("aws%3a");
+    if headers.tagging.iter().flat_map(|tags| tags.split('&')).any(is_system) {
+        return Err(s3_error!(InvalidTag, "System tags cannot be added/updated by requester"));
+    }
     let size: usize = headers.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     match size > MAX_METADATA {
         true => Err(s3s::S3Error::with_message(

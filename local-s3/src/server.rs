@@ -2,12 +2,12 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Bytes, Frame};
-use hyper::header::CONTENT_LENGTH;
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::http::{Response, request, response};
 use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
@@ -19,7 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use crate::api::{AByteEarlier, Api};
-use crate::store::{Object, Store, Upload};
+use crate::policy::{Call, Grant, needs};
+use crate::store::{Object, Rules, Store, Upload};
 
 /// A server; one that listens ends with the runtime that it was started on.
 #[derive(Clone)]
@@ -45,6 +46,8 @@ pub struct Request {
     /// Of a list.
     pub prefix: String,
     pub sends_tags: bool,
+    /// What IAM is asked for it.
+    pub needs: Vec<Call>,
     /// Bytes of the body that came with it.
     pub bytes: u64,
 }
@@ -80,6 +83,8 @@ struct Traffic {
     requests: Vec<Request>,
     faults: Vec<(&'static str, usize, Fault)>,
     judge: Option<Judge>,
+    /// A connection that is idle so long is never answered on again.
+    stalls_after: Option<Duration>,
 }
 
 impl std::fmt::Debug for LocalS3 {
@@ -115,7 +120,9 @@ impl LocalS3 {
 
     fn before(store: Arc<Mutex<Store>>, endpoint: String) -> LocalS3 {
         let mut service = S3ServiceBuilder::new(Api::new(store.clone()));
-        service.set_auth(SimpleAuth::from_single(crate::ACCESS_KEY, crate::SECRET_KEY));
+        let mut keys = SimpleAuth::from_single(crate::ACCESS_KEY, crate::SECRET_KEY);
+        keys.register(crate::ROLE_KEY.to_owned(), crate::SECRET_KEY.into());
+        service.set_auth(keys);
         LocalS3 { endpoint, store, traffic: Arc::default(), service: service.build() }
     }
 
@@ -151,6 +158,26 @@ impl LocalS3 {
         self.store().deny_list = true;
     }
 
+    /// Lets the key pair of the role do this and nothing else.
+    pub fn permit(&self, policy: Vec<Grant>) {
+        self.store().policy = Some(policy);
+    }
+
+    /// What holds for all of a bucket from now on.
+    pub fn rule(&self, bucket: &str, rules: Rules) {
+        self.store().set_rules(bucket, rules);
+    }
+
+    /// Refuses CRCs on writes, as a server that does not know them may.
+    pub fn deny_checksums(&self) {
+        self.store().deny_checksums = true;
+    }
+
+    /// Shows composite checksums without the `-N` behind them, as some servers do.
+    pub fn hide_composite(&self) {
+        self.store().hide_composite = true;
+    }
+
     /// Refuses If-Match and If-None-Match on writes, as some servers do.
     pub fn deny_conditions(&self) {
         self.store().deny_conditions = true;
@@ -171,6 +198,12 @@ impl LocalS3 {
         self.traffic().judge = Some(Box::new(judge));
     }
 
+    /// Lets a connection that was idle so long die without a word, as those of a function that was frozen
+    /// (awslabs/aws-sdk-rust#1417).
+    pub fn stall_after(&self, idle: Duration) {
+        self.traffic().stalls_after = Some(idle);
+    }
+
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -180,18 +213,45 @@ impl LocalS3 {
     }
 
     async fn connection(self, stream: TcpStream) {
-        let answer = service_fn(|request: hyper::Request<_>| self.answer(request.map(Body::from)));
+        let last = Mutex::new(Instant::now());
+        let answer = service_fn(async |request: hyper::Request<_>| {
+            let mark = || *last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            let idle = last.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+            let stalls_after = self.traffic().stalls_after;
+            if stalls_after.is_some_and(|limit| idle >= limit) {
+                std::future::pending::<()>().await;
+            }
+            let answer = self.answer(request.map(Body::from)).await;
+            mark();
+            answer
+        });
         let io = TokioIo::new(stream);
         // It ends when the client closes it, or at a fault.
         let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await;
     }
 
     /// The answer to a request, for clients that need no connection.
-    pub async fn answer(&self, mut request: hyper::Request<Body>) -> Result<Response<Body>, HttpError> {
+    pub async fn answer(&self, request: hyper::Request<Body>) -> Result<Response<Body>, HttpError> {
+        let is_head = request.method() == Method::HEAD;
+        let mut answer = self.answer_with_body(request).await?;
+        // "A HEAD request has no response body" (S3 API reference, HeadObject), that of an error included.
+        if is_head && !answer.status().is_success() {
+            *answer.body_mut() = Body::empty();
+        }
+        Ok(answer)
+    }
+
+    async fn answer_with_body(&self, mut request: hyper::Request<Body>) -> Result<Response<Body>, HttpError> {
         let (parts, body) = request.into_parts();
         let fault = self.log(&parts);
-        request = hyper::Request::from_parts(parts, body);
-        let call = |request| self.service.call(request);
+        request = hyper::Request::from_parts(parts.clone(), body);
+        let call = async |request| match self.refused(&parts) {
+            Some(answer) => {
+                drain(request).await;
+                Ok(answer)
+            }
+            None => self.service.call(request).await,
+        };
         match fault {
             None => call(request).await,
             Some(Fault::Error(status, code)) => {
@@ -235,9 +295,32 @@ impl LocalS3 {
         }
     }
 
+    /// What is refused before any operation: by the bucket's region, and by the role's policy.
+    fn refused(&self, parts: &request::Parts) -> Option<Response<Body>> {
+        let store = self.store();
+        let request = Request::of(parts, &store);
+        // S3 user guide, "Making requests using the REST API"; that a HEAD has the header alone: `dacort/s3grep#4`.
+        if let Some(region) = store.rules_of(&request.bucket).region {
+            let mut answer = error(StatusCode::MOVED_PERMANENTLY, "PermanentRedirect");
+            answer.headers_mut().insert("x-amz-bucket-region", HeaderValue::from_static(region));
+            return Some(answer);
+        }
+        let has_checksum = |name: &hyper::header::HeaderName| name.as_str().starts_with("x-amz-checksum-");
+        let is_read = [Method::GET, Method::HEAD].contains(&parts.method);
+        if store.deny_checksums && !is_read && parts.headers.keys().any(has_checksum) {
+            return Some(error(StatusCode::NOT_IMPLEMENTED, "NotImplemented"));
+        }
+        let credential = parts.headers.get("authorization").and_then(|value| value.to_str().ok())?;
+        let is_role = credential.contains(&format!("Credential={}/", crate::ROLE_KEY));
+        let policy = store.policy.as_ref().filter(|_| is_role)?;
+        let is_allowed = |call: &Call| policy.iter().any(|grant| grant.allows(call));
+        let denied = request.needs.iter().find(|call| !is_allowed(call))?;
+        Some(error(StatusCode::FORBIDDEN, "AccessDenied").map(|_| Body::from(denial(denied))))
+    }
+
     /// Writes a request down, and finds the fault that waits for it.
     fn log(&self, parts: &request::Parts) -> Option<Fault> {
-        let request = Request::of(parts);
+        let request = Request::of(parts, &self.store());
         let mut traffic = self.traffic();
         let operation = request.operation;
         let judged = traffic.judge.as_mut().and_then(|judge| judge(&request));
@@ -254,7 +337,7 @@ impl LocalS3 {
 const COPY_RANGE: &str = "x-amz-copy-source-range";
 
 impl Request {
-    fn of(parts: &request::Parts) -> Request {
+    fn of(parts: &request::Parts, store: &Store) -> Request {
         let path = decode(parts.uri.path().trim_start_matches('/'));
         let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
@@ -265,6 +348,7 @@ impl Request {
             Method::GET if key.is_empty() && has("uploads") => "ListMultipartUploads",
             Method::GET if key.is_empty() => "ListObjectsV2",
             Method::GET if has("tagging") => "GetObjectTagging",
+            Method::GET if has("attributes") => "GetObjectAttributes",
             Method::GET if has("uploadId") => "ListParts",
             Method::GET => "GetObject",
             Method::HEAD => "HeadObject",
@@ -277,7 +361,7 @@ impl Request {
             Method::DELETE => "DeleteObject",
             _ => "Unknown",
         };
-        Request {
+        let mut request = Request {
             operation,
             bucket: bucket.to_owned(),
             key: key.to_owned(),
@@ -286,7 +370,10 @@ impl Request {
             prefix: query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).map(decode).unwrap_or_default(),
             sends_tags: parts.headers.contains_key("x-amz-tagging"),
             bytes: header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0),
-        }
+            needs: Vec::new(),
+        };
+        request.needs = needs(&request, &parts.headers, query, store);
+        request
     }
 }
 
@@ -297,6 +384,17 @@ fn decode(text: &str) -> String {
 async fn drain(request: hyper::Request<Body>) {
     // What can't be read any more needs no reading.
     let _ = request.into_body().collect().await;
+}
+
+/// As IAM words it.
+fn denial(call: &Call) -> String {
+    let action = &call.action;
+    let resource = call.resource.replace('&', "&amp;").replace('<', "&lt;").replace(char::is_control, "");
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code><Message>the role is not authorized to \
+         perform: {action} on resource: \"{resource}\" because no identity-based policy allows the {action} action\
+         </Message><RequestId>local</RequestId></Error>"
+    )
 }
 
 fn error(status: StatusCode, code: &str) -> Response<Body> {

@@ -7,6 +7,7 @@ use crc_fast::CrcAlgorithm;
 use tokio::time::Instant;
 
 use crate::content::Content;
+use crate::policy::Grant;
 
 /// An object with all that it carries.
 #[derive(Clone, Debug)]
@@ -15,7 +16,11 @@ pub struct Object {
     pub etag: String,
     pub modified: SystemTime,
     pub checksum: Option<Checksum>,
+    /// Of its parts, where the checksum is a composite one, which is no CRC of the whole.
+    pub parts: Vec<Checked>,
     pub headers: Headers,
+    /// Encrypted with a key that its writer keeps and has to send with each request: SSE-C.
+    pub customer_key: bool,
     /// The storage class that it has been moved to, and whether it was restored from there.
     pub archive: Option<(&'static str, bool)>,
 }
@@ -29,6 +34,7 @@ pub struct Headers {
     pub content_encoding: Option<String>,
     pub content_language: Option<String>,
     pub cache_control: Option<String>,
+    pub expires: Option<s3s::dto::Timestamp>,
     /// As URL query parameters.
     pub tagging: Option<String>,
     pub kms_key_id: Option<String>,
@@ -39,6 +45,24 @@ pub struct Headers {
 pub struct Checksum {
     pub algorithm: CrcAlgorithm,
     pub value: u64,
+}
+
+/// A part of a finished object.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Checked {
+    pub size: u64,
+    pub checksum: Checksum,
+}
+
+/// What holds for a whole bucket.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Of the bucket's default encryption, SSE-KMS.
+    pub kms_key_id: Option<String>,
+    /// It keeps what is written to it, by default, for some days: Object Lock.
+    pub is_locked: bool,
+    /// `None`: the server's own.
+    pub region: Option<&'static str>,
 }
 
 impl Checksum {
@@ -52,7 +76,8 @@ impl Object {
         let content = content.into();
         let checksum = Some(Checksum::of(CrcAlgorithm::Crc64Nvme, &content));
         let (etag, modified) = (content.etag(), SystemTime::now());
-        Object { content, etag, modified, checksum, headers: Headers::default(), archive: None }
+        let (parts, headers) = (Vec::new(), Headers::default());
+        Object { content, etag, modified, checksum, parts, headers, customer_key: false, archive: None }
     }
 
     /// With a header of user metadata, `x-amz-meta-` left out.
@@ -71,6 +96,25 @@ impl Object {
     pub fn with_checksum(mut self, algorithm: Option<CrcAlgorithm>) -> Object {
         self.checksum = algorithm.map(|algorithm| Checksum::of(algorithm, &self.content));
         self
+    }
+}
+
+impl Object {
+    /// As a multipart client writes it whose default is a CRC32: in parts of this size, with a checksum of their
+    /// checksums (`getmoto/moto#8875`, `floci-io/floci#3093`, both tried on AWS).
+    pub fn composite(mut self, algorithm: CrcAlgorithm, part: u64) -> Object {
+        let length = self.content.length();
+        let pieces = (0..length).step_by(part as usize).map(|at| self.content.slice(at, length.min(at + part)));
+        self.parts =
+            pieces.map(|piece| Checked { size: piece.length(), checksum: Checksum::of(algorithm, &piece) }).collect();
+        self.etag = format!("{}-{}", self.etag, self.parts.len());
+        self.checksum = Some(Checksum { algorithm, value: crate::rules::of_checksums(algorithm, &self.parts) });
+        self
+    }
+
+    /// Encrypted with its writer's own key, which has to be sent with each request.
+    pub fn with_customer_key(self) -> Object {
+        Object { customer_key: true, ..self }
     }
 }
 
@@ -103,6 +147,15 @@ pub struct Store {
     pub deny_list: bool,
     /// A server that refuses If-Match and If-None-Match on writes, as not implemented.
     pub deny_conditions: bool,
+    /// A server that knows no CRCs, and says so.
+    pub deny_checksums: bool,
+    /// A server that shows a composite checksum without the `-N` behind it, and does not say what it is.
+    pub hide_composite: bool,
+    /// What the key pair of the role may do; all, if nobody has said.
+    pub policy: Option<Vec<Grant>>,
+    rules: BTreeMap<String, Rules>,
+    /// How many ETags were made that are no MD5.
+    etags: u64,
     created: u64,
     /// When each key was last written or deleted, in the order of such changes.
     changes: BTreeMap<(String, String), u64>,
@@ -117,6 +170,11 @@ impl Default for Store {
             uploads: BTreeMap::new(),
             deny_list: false,
             deny_conditions: false,
+            deny_checksums: false,
+            hide_composite: false,
+            policy: None,
+            rules: BTreeMap::new(),
+            etags: 0,
             created: 0,
             changes: BTreeMap::new(),
             change: 0,
@@ -129,6 +187,25 @@ impl Store {
     /// The server's clock, which runs with the runtime's, so that tests can pause it.
     pub fn now(&self) -> SystemTime {
         self.epoch.0 + self.epoch.1.elapsed()
+    }
+
+    pub fn rules_of(&self, bucket: &str) -> &Rules {
+        static NONE: Rules = Rules { kms_key_id: None, is_locked: false, region: None };
+        self.rules.get(bucket).unwrap_or(&NONE)
+    }
+
+    pub fn set_rules(&mut self, bucket: &str, rules: Rules) {
+        self.rules.insert(bucket.to_owned(), rules);
+    }
+
+    /// That of bytes written under this key, if any. Under SSE-KMS it is no MD5, and another one each time
+    /// that the same bytes are written (recorded: localstack, test_s3_multipart_upload_sse).
+    pub fn etag(&mut self, content: &Content, kms_key_id: Option<&str>) -> String {
+        if kms_key_id.is_none() {
+            return content.etag();
+        }
+        self.etags += 1;
+        Content::from(format!("{} {}", content.etag(), self.etags)).etag()
     }
 
     pub fn object(&self, bucket: &str, key: &str) -> Option<&Object> {

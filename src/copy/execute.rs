@@ -3,15 +3,18 @@
 //! Every read and every copied part is pinned to its source's ETag, and the write that makes the final
 //! object is refused if anything else has been written there since the job began.
 
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::job::Job;
 use super::multipart::multipart;
 use super::part::{self, Part, Piece};
 use super::plan::{self, Plan};
 use super::seal::{self, Seal};
-use crate::crc::Crc;
+use crate::crc::{Algorithm, Crc};
 use crate::error::Error;
 use crate::receipt::Proof;
-use crate::s3::{S3, Stood, Written};
+use crate::s3::{AT_ONCE, S3, S3Error, Stood, Written, parts_in};
 use crate::uri::Uri;
 
 /// A final object that was written and proved.
@@ -26,23 +29,62 @@ pub struct Done {
 pub async fn execute(s3: &S3, job: &mut Job) -> Result<Done, Error> {
     let plan = plan::plan(job.line(), &plan::S3);
     let plan = plan.map_err(|source| Error::Plan { uri: job.target.clone(), source })?;
+    combine(s3, job).await?;
     let expected = job.crc();
-    let seal = Seal { size: plan.length, crc: expected, ..job.seal.clone() };
-    job.attributes.metadata.insert(seal::KEY.to_owned(), seal.to_string());
-    let written = match plan.parts.as_slice() {
-        [] => put(s3, job, &[], expected).await?,
-        [Part::Upload(pieces)] => put(s3, job, pieces, expected).await?,
-        _ => multipart(s3, job, &plan, expected).await?,
+    let (written, expected) = match plan.parts.as_slice() {
+        [] => put(s3, job, &plan, &[], expected).await?,
+        [Part::Upload(pieces)] => put(s3, job, &plan, pieces, expected).await?,
+        _ => {
+            seal(job, &plan, expected);
+            (multipart(s3, job, &plan, expected).await?, expected)
+        }
     };
     let proof = prove(s3, &job.target, &plan, &written, expected).await?;
     Ok(Done { plan, etag: written.etag, proof })
 }
 
-async fn put(s3: &S3, job: &Job, pieces: &[Piece], crc: Option<Crc>) -> Result<Written, Error> {
+/// Sources that a multipart client wrote, of which S3 has the CRCs of the parts only: those of the whole.
+async fn combine(s3: &S3, job: &mut Job) -> Result<(), Error> {
+    let composite = job.sources.iter_mut().filter(|source| source.object.is_composite);
+    let cut = &job.lead.bytes;
+    let combined = stream::iter(composite).map(async |source| {
+        let crc = s3.crc_of_parts(&source.object).await?;
+        let first = |crc: Crc| Crc::of(crc.algorithm, &cut[..source.start as usize]);
+        source.crc = crc.map(|crc| crc.behind(first(crc), source.object.size - source.start));
+        Ok(())
+    });
+    combined.buffer_unordered(AT_ONCE).try_collect().await
+}
+
+fn seal(job: &mut Job, plan: &Plan, crc: Option<Crc>) {
+    let seal = Seal { size: plan.length, crc, ..job.seal.clone() };
+    job.attributes.metadata.insert(seal::KEY.to_owned(), seal.to_string());
+}
+
+/// One PutObject, whose body's CRC is sent along where that of the sources is not known; and the CRC that it has.
+async fn put(
+    s3: &S3,
+    job: &mut Job,
+    plan: &Plan,
+    pieces: &[Piece],
+    expected: Option<Crc>,
+) -> Result<(Written, Option<Crc>), Error> {
     let _room = s3.hold(part::length(pieces)).await;
     let body = job.bytes(s3, pieces).await?;
+    let crc = expected.unwrap_or_else(|| Crc::of(Algorithm::Crc64Nvme, &body));
+    match sealed(s3, job, plan, &body, Some(crc)).await {
+        // That of the body alone is no condition for the object to be right.
+        Err(error) if expected.is_none() && error.is_of_what_it_does_not_know() => {
+            Ok((sealed(s3, job, plan, &body, None).await?, None))
+        }
+        written => Ok((written?, Some(crc))),
+    }
+}
+
+async fn sealed(s3: &S3, job: &mut Job, plan: &Plan, body: &Bytes, crc: Option<Crc>) -> Result<Written, S3Error> {
+    seal(job, plan, crc);
     let put = async |stood: &Stood| s3.put(&job.target, body.clone(), &job.attributes, stood, crc).await;
-    Ok(job.stood.held(put).await?)
+    job.stood.held(put).await
 }
 
 /// S3 has said that it found the expected CRC; otherwise the object that stands there now must be the
@@ -69,25 +111,4 @@ async fn prove(s3: &S3, target: &Uri, plan: &Plan, written: &Written, expected: 
         return Err(unproved(expected, describe(found.size, parts, found.crc)));
     }
     Ok(expected.filter(|_| found.crc == expected).map_or(Proof::Size, |crc| Proof::Crc(crc.algorithm)))
-}
-
-/// How many parts the ETag of a multipart object says it has, in AWS's form, `<32 hexadecimal digits>-<parts>`;
-/// other servers' ETags may look like anything.
-fn parts_in(etag: &str) -> Option<usize> {
-    let (sum, parts) = etag.trim_matches('"').split_once('-')?;
-    let is_sum = sum.len() == 32 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_sum.then(|| parts.parse().ok())?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_etag_in_aws_form_tells_the_parts() {
-        assert_eq!(parts_in("\"9b2cf535f27731c974343645a3985328-29\""), Some(29));
-        for etag in ["\"9b2cf535f27731c974343645a3985328\"", "\"8476a536-e9f4-11e8-9739-259860012345\"", "\"v-1\""] {
-            assert_eq!(parts_in(etag), None, "{etag}");
-        }
-    }
 }

@@ -31,12 +31,17 @@ const LAST: i32 = 10_000;
 /// reference, AbortMultipartUpload).
 const ABORTS: u32 = 3;
 
+/// How often an upload is completed with parts as S3 has listed them.
+const COMPLETIONS: u32 = 3;
+
 /// An upload of a job's plan.
 struct Run<'a> {
     s3: &'a S3,
     job: &'a Job,
     plan: &'a Plan,
     expected: Option<Crc>,
+    /// That of the upload; `None` on a server that knows no such thing.
+    algorithm: Option<Algorithm>,
     /// What the part says that leaves the upload to the next try.
     mark: String,
     upload: Upload,
@@ -76,31 +81,40 @@ impl<'a> Run<'a> {
         let mark = mark(job, plan, expected);
         for (index, upload) in found.iter().enumerate() {
             let parts = s3.parts(upload).await?;
-            if parts.iter().any(|part| is_mark(part, &mark)) {
+            if let Some(marked) = parts.iter().find(|part| is_mark(part, &mark)) {
+                let algorithm = marked.crc.map(|crc| crc.algorithm);
                 let upload = found.swap_remove(index);
                 tracing::info!(upload = upload.id, parts = parts.len() - 1, "an upload is taken up");
                 let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(Part::length)).collect();
                 let is_done = |part: &s3::Part| lengths.get(&part.number) == Some(&part.size) && !is_mark(part, &mark);
                 let done = parts.into_iter().filter(is_done);
                 let done = done.map(|part| (part.number, part)).collect();
-                return Ok((Run { s3, job, plan, expected, mark, upload, done }, found));
+                return Ok((Run { s3, job, plan, expected, algorithm, mark, upload, done }, found));
             }
         }
         let requests = s3.requests();
-        let upload = s3.create(&job.target, &job.attributes, expected.map(|crc| crc.algorithm)).await?;
+        // An upload has an algorithm even where no CRC of the whole is known: so that S3 shows the CRC of the mark, whose
+        // ETag is no MD5 under SSE-KMS, and since a bucket with Object Lock wants a checksum of each part.
+        let algorithm = Some(expected.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm));
+        let (upload, algorithm) = match s3.create(&job.target, &job.attributes, algorithm).await {
+            Err(error) if expected.is_none() && error.is_of_what_it_does_not_know() => {
+                (s3.create(&job.target, &job.attributes, None).await?, None)
+            }
+            upload => (upload?, algorithm),
+        };
         if s3.requests() > requests + 1 {
             // An answer was lost, and an upload with it that nobody knows of.
             found = s3.uploads(&job.target).await?;
             found.retain(|other| other.id != upload.id);
         }
-        Ok((Run { s3, job, plan, expected, mark, upload, done: BTreeMap::new() }, found))
+        Ok((Run { s3, job, plan, expected, algorithm, mark, upload, done: BTreeMap::new() }, found))
     }
 
     /// Writes the parts that are missing. No part is begun that can't end before the deadline, by the
     /// speed that copies were measured at and by the slowest part so far.
     async fn write(&mut self) -> Result<(), Error> {
         let (s3, job, upload) = (self.s3, self.job, &self.upload);
-        let algorithm = self.expected.map(|crc| crc.algorithm);
+        let algorithm = self.algorithm;
         let missing = (1..).zip(&self.plan.parts).filter(|(number, _)| !self.done.contains_key(number));
         let (mut uploads, mut copies): (VecDeque<_>, VecDeque<_>) =
             missing.partition(|(_, part)| matches!(part, Part::Upload(_)));
@@ -154,22 +168,44 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn complete(&self) -> Result<Written, Error> {
-        let parts: Vec<s3::Part> = self.done.values().cloned().collect();
-        let complete =
-            async |stood: &Stood| self.s3.complete(&self.upload, &parts, self.plan.length, stood, self.expected).await;
-        match timeout_at(self.job.deadline.last_call(), self.job.stood.held(complete)).await {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(self.out_of_time()),
+    async fn complete(&mut self) -> Result<Written, Error> {
+        let mut tries = 1;
+        loop {
+            let parts: Vec<s3::Part> = self.done.values().cloned().collect();
+            let complete = async |stood: &Stood| {
+                self.s3.complete(&self.upload, &parts, self.plan.length, stood, self.expected).await
+            };
+            match timeout_at(self.job.deadline.last_call(), self.job.stood.held(complete)).await {
+                Err(_) => return Err(self.out_of_time()),
+                Ok(Err(error)) if error.is_of_another_part() && tries < COMPLETIONS && self.relisted().await? => (),
+                Ok(result) => return Ok(result?),
+            }
+            tries += 1;
         }
+    }
+
+    /// Takes S3's list for which parts there are; whether it told anything new. A copy that seemed to have timed
+    /// out can end after its retry, and so replace it: with the same bytes, since nobody writes to the upload but
+    /// runs of this very plan, and under SSE-KMS with another ETag all the same.
+    async fn relisted(&mut self) -> Result<bool, Error> {
+        let listed = self.s3.parts(&self.upload).await?;
+        let mut is_new = false;
+        for part in listed {
+            let Some(known) = self.done.get_mut(&part.number).filter(|known| known.size == part.size) else { continue };
+            let is_same = known.crc.zip(part.crc).is_none_or(|(known, listed)| known == listed);
+            if is_same && known.etag != part.etag {
+                is_new = true;
+                *known = part;
+            }
+        }
+        Ok(is_new)
     }
 
     /// Leaves the upload to the next try; whether it could be.
     async fn leave(&self) -> bool {
         let free = (1..=LAST).rev().find(|number| !self.done.contains_key(number));
         let Some(number) = free.filter(|_| !self.done.is_empty()) else { return false };
-        let algorithm = self.expected.map(|crc| crc.algorithm);
-        let marked = self.s3.upload_part(&self.upload, number, self.mark.clone().into(), algorithm);
+        let marked = self.s3.upload_part(&self.upload, number, self.mark.clone().into(), self.algorithm);
         matches!(timeout_at(self.job.deadline.end(), marked).await, Ok(Ok(_)))
     }
 
@@ -197,7 +233,7 @@ fn mark(job: &Job, plan: &Plan, expected: Option<Crc>) -> String {
     hex(&Sha256::digest(format!("{}\n{crc}\n{plan}", job.seal.fingerprint.as_str())))
 }
 
-/// A part shows no bytes, but their CRC if the upload has an algorithm, and otherwise their MD5 as its ETag.
+/// A part shows no bytes, but their CRC; on a server that knows no CRCs, their MD5 as its ETag.
 fn is_mark(part: &s3::Part, mark: &str) -> bool {
     let says_so = || match part.crc {
         Some(crc) => crc == Crc::of(crc.algorithm, mark.as_bytes()),

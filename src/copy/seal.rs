@@ -108,6 +108,7 @@ impl Fingerprint {
             &attributes.content_encoding,
             &attributes.content_language,
             &attributes.cache_control,
+            &attributes.expires,
             &attributes.kms_key_id,
         ] {
             add(attribute.as_deref().unwrap_or_default().as_bytes());
@@ -177,7 +178,7 @@ mod tests {
     use crate::uri::Uri;
 
     fn object(etag: &str) -> Object {
-        Object { uri: Uri::new("b", "k"), size: 9, etag: etag.to_owned(), crc: None }
+        Object { uri: Uri::new("b", "k"), size: 9, etag: etag.to_owned(), crc: None, is_composite: false }
     }
 
     #[test]

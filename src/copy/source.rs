@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn what_a_range_tells() {
         let source = |size| {
-            let object = Object { uri: Uri::new("b", "k"), size, etag: String::new(), crc: None };
+            let object = Object { uri: Uri::new("b", "k"), size, etag: String::new(), crc: None, is_composite: false };
             Source { unseen: true, ..Source::from(object) }
         };
         let gzip = Compression::Gzip.member(b"1\n2\n3\n4\n5\n6\n7\n8\n9\n").unwrap();

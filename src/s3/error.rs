@@ -17,13 +17,30 @@ pub struct S3Error {
     pub code: Option<String>,
     pub message: String,
     pub request_id: Option<String>,
+    /// If S3 says that these are two.
+    pub regions: Option<Box<Regions>>,
+}
+
+/// Where a bucket is, and where the client is.
+#[derive(Clone, Debug)]
+pub struct Regions {
+    pub bucket: String,
+    pub own: String,
 }
 
 impl S3Error {
-    pub(super) fn new<E>(operation: &'static str, uri: &Uri, error: SdkError<E>) -> S3Error
+    /// `own` is the client's region.
+    pub(super) fn new<E>(operation: &'static str, uri: &Uri, error: SdkError<E>, own: &str) -> S3Error
     where
         E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
     {
+        // The SDK follows no such answer; that to a HEAD has nothing but the header (awslabs/aws-sdk-rust#183,
+        // dacort/s3grep#4).
+        let region = error.raw_response().and_then(|response| response.headers().get("x-amz-bucket-region"));
+        let regions = region.filter(|region| *region != own).map(|region| {
+            let (bucket, own) = (region.to_owned(), own.to_owned());
+            Box::new(Regions { bucket, own })
+        });
         let status = error.raw_response().map(|response| response.status().as_u16());
         let code = error.code().map(str::to_owned);
         let request_id = error.request_id().map(str::to_owned);
@@ -32,7 +49,7 @@ impl S3Error {
             None if status.is_some() => String::new(),
             None => DisplayErrorContext(&error).to_string(),
         };
-        S3Error { operation, uri: uri.clone(), part: None, status, code, message, request_id }
+        S3Error { operation, uri: uri.clone(), part: None, status, code, message, request_id, regions }
     }
 
     /// An answer that is no error by its status, and can't be used.
@@ -51,7 +68,8 @@ impl S3Error {
 
     fn own(operation: &'static str, uri: &Uri, code: &str, message: String) -> S3Error {
         let code = Some(code.to_owned());
-        S3Error { operation, uri: uri.clone(), part: None, status: None, code, message, request_id: None }
+        let uri = uri.clone();
+        S3Error { operation, uri, part: None, status: None, code, message, request_id: None, regions: None }
     }
 
     pub(super) fn of_part(self, number: i32) -> S3Error {
@@ -69,6 +87,21 @@ impl S3Error {
             Some(code) if CODES.contains(&code) => true,
             _ => matches!(self.status, Some(404 | 409 | 412)),
         }
+    }
+
+    /// Whether a server may have refused what it does not know, as a checksum of a newer algorithm.
+    pub fn is_of_what_it_does_not_know(&self) -> bool {
+        self.status == Some(501) || self.code.as_deref() == Some("InvalidArgument")
+    }
+
+    /// Whether a part that was to be completed is not the one that S3 has.
+    pub fn is_of_another_part(&self) -> bool {
+        self.code.as_deref() == Some("InvalidPart")
+    }
+
+    /// Whether the object is encrypted with a key that its writer keeps.
+    pub fn lacks_customer_key(&self) -> bool {
+        self.code.as_deref() == Some("InvalidRequest") && self.message.contains("Server Side Encryption")
     }
 
     /// Whether S3 found another result than it was told to expect.

@@ -7,29 +7,47 @@ use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ArchiveStatus, ChecksumMode, StorageClass};
+use aws_sdk_s3::types::{ArchiveStatus, ChecksumMode, ChecksumType, EncodingType, ObjectAttributes, StorageClass};
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    ATTEMPT, ATTEMPTS, Attributes, Head, Object, S3, S3Error, Small, Stood, Written, absent, carrying, crc_of,
-    in_memory, with_crc,
+    ATTEMPT, ATTEMPTS, Attributes, Head, Object, QUICK, S3, S3Error, Small, Stood, Written, absent, carrying, crc_of,
+    decoded, in_memory, parts_in, patience, with_crc,
 };
 use crate::copy::range::ByteRange;
 use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
 
 impl S3 {
-    /// HeadObject, with the object's CRC; `None` where there is none.
+    /// HeadObject, with the object's CRC; `None` where there is none. The CRC of an object under a KMS key is shown
+    /// only to those who may decrypt it (S3 API reference, HeadObject): one that they may not is looked at without.
     pub async fn head(&self, uri: &Uri) -> Result<Option<Head>, S3Error> {
-        let request = self.client.head_object().bucket(&uri.bucket).key(&uri.key);
-        let request = request.checksum_mode(ChecksumMode::Enabled);
+        match self.head_with(uri, Some(ChecksumMode::Enabled)).await {
+            Err(error) if error.status == Some(403) => match self.head_with(uri, None).await {
+                Err(_) => Err(error),
+                head => head,
+            },
+            // The answer to a HEAD has no code: the one to a GET says what was wrong.
+            Err(error) if error.status == Some(400) && error.regions.is_none() => {
+                match self.get(uri, 1, |request| request.range("bytes=0-0")).await {
+                    Err(said) if said.status == Some(400) => Err(said),
+                    _ => Err(error),
+                }
+            }
+            head => head,
+        }
+    }
+
+    async fn head_with(&self, uri: &Uri, mode: Option<ChecksumMode>) -> Result<Option<Head>, S3Error> {
+        let request = self.client.head_object().bucket(&uri.bucket).key(&uri.key).set_checksum_mode(mode);
         let head = match request.customize().interceptor(self.traffic.clone()).send().await {
             Ok(head) => head,
-            Err(error) => return absent(S3Error::new("HeadObject", uri, error)),
+            Err(error) => return absent(self.error("HeadObject", uri, error)),
         };
         let modified = head.last_modified.map_or(0, |time| time.secs());
         let tagged = head.tag_count().is_some_and(|count| count > 0);
-        let crc = crc_of!(head);
+        let is_composite = is_composite(&head);
+        let crc = crc_of!(head).filter(|_| !is_composite);
         let archive = archive(&head);
         let attributes = Attributes {
             metadata: head.metadata.unwrap_or_default(),
@@ -38,6 +56,7 @@ impl S3 {
             content_encoding: head.content_encoding,
             content_language: head.content_language,
             cache_control: head.cache_control,
+            expires: head.expires_string,
             tagging: None,
             kms_key_id: None,
         };
@@ -45,7 +64,7 @@ impl S3 {
         let (Some(size), Some(etag)) = (size, head.e_tag) else {
             return Err(S3Error::unusable("HeadObject", uri, "no Content-Length or ETag"));
         };
-        let object = Object { uri: uri.clone(), size, etag, crc };
+        let object = Object { uri: uri.clone(), size, etag, crc, is_composite };
         Ok(Some(Head { object, attributes, archive, tagged, modified }))
     }
 
@@ -78,7 +97,7 @@ impl S3 {
         loop {
             let request = with(self.client.get_object().bucket(&uri.bucket).key(&uri.key));
             let answer = request.customize().interceptor(self.traffic.clone()).send().await;
-            let answer = answer.map_err(|error| S3Error::new("GetObject", uri, error))?;
+            let answer = answer.map_err(|error| self.error("GetObject", uri, error))?;
             let size = answer.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX);
             if size > limit {
                 return Err(S3Error::too_long(uri, size, limit));
@@ -96,14 +115,51 @@ impl S3 {
         }
     }
 
+    /// GetObjectAttributes, all pages: the CRC of the whole of an object in parts, from those of the parts. `None`
+    /// where a part has no CRC, where they are not those of just this version, since the operation can't be pinned, or
+    /// where the server knows no such operation.
+    pub async fn crc_of_parts(&self, object: &Object) -> Result<Option<Crc>, S3Error> {
+        let uri = &object.uri;
+        let (mut whole, mut size, mut after) = (None::<Crc>, 0, None);
+        loop {
+            let request = self.client.get_object_attributes().bucket(&uri.bucket).key(&uri.key);
+            let request =
+                request.object_attributes(ObjectAttributes::ObjectParts).object_attributes(ObjectAttributes::Etag);
+            let request = request.set_part_number_marker(after.take());
+            let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+            let answer = match answer.map_err(|error| self.error("GetObjectAttributes", uri, error)) {
+                Err(error) if matches!(error.status, Some(400 | 405 | 501)) => return Ok(None),
+                answer => answer?,
+            };
+            let is_the_one = answer.e_tag().map(|etag| etag.trim_matches('"')) == Some(object.etag.trim_matches('"'));
+            let Some(page) = answer.object_parts().filter(|_| is_the_one) else { return Ok(None) };
+            for part in page.parts() {
+                let length = part.size().and_then(|size| u64::try_from(size).ok());
+                let (Some(crc), Some(length)) = (crc_of!(part), length) else { return Ok(None) };
+                whole = match whole {
+                    None => Some(crc),
+                    Some(whole) if whole.algorithm != crc.algorithm => return Ok(None),
+                    Some(whole) => Some(whole.then(crc, length)),
+                };
+                size += length;
+            }
+            after = page.next_part_number_marker().filter(|_| page.is_truncated() == Some(true)).map(str::to_owned);
+            if after.is_none() {
+                return Ok(whole.filter(|_| size == object.size));
+            }
+        }
+    }
+
     /// GetObjectTagging, in the form in which CreateMultipartUpload takes it.
     pub async fn tagging(&self, uri: &Uri) -> Result<String, S3Error> {
         let request = self.client.get_object_tagging().bucket(&uri.bucket).key(&uri.key);
         let answer = request.customize().interceptor(self.traffic.clone()).send().await;
-        let answer = answer.map_err(|error| S3Error::new("GetObjectTagging", uri, error))?;
+        let answer = answer.map_err(|error| self.error("GetObjectTagging", uri, error))?;
         let encode =
             |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-        let tags = answer.tag_set.iter().map(|tag| format!("{}={}", encode(&tag.key), encode(&tag.value)));
+        // Those of AWS itself nobody else may set: InvalidTag (S3 user guide, "Categorizing your objects using tags").
+        let own = answer.tag_set.iter().filter(|tag| !tag.key.starts_with("aws:"));
+        let tags = own.map(|tag| format!("{}={}", encode(&tag.key), encode(&tag.value)));
         Ok(tags.collect::<Vec<_>>().join("&"))
     }
 
@@ -113,9 +169,11 @@ impl S3 {
         let (mut keys, mut token) = (Vec::new(), None);
         loop {
             let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(token);
+            let request = request.encoding_type(EncodingType::Url);
             let page = request.customize().interceptor(self.traffic.clone()).send().await;
-            let page = page.map_err(|error| S3Error::new("ListObjectsV2", &uri, error))?;
-            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+            let page = page.map_err(|error| self.error("ListObjectsV2", &uri, error))?;
+            let listed = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
+            keys.extend(listed.map(|key| decoded(key, page.encoding_type.as_ref())));
             token = page.next_continuation_token.filter(|_| page.is_truncated == Some(true));
             if token.is_none() {
                 return Ok(keys);
@@ -135,8 +193,9 @@ impl S3 {
         let request = self.client.put_object().bucket(&target.bucket).key(&target.key);
         let request = with_crc!(carrying!(request, attributes), crc).body(in_memory(body));
         let request = request.set_if_none_match(stood.if_none_match()).set_if_match(stood.if_match());
-        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
-        let answer = answer.map_err(|error| S3Error::new("PutObject", target, error))?;
+        let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(ATTEMPT));
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| self.error("PutObject", target, error))?;
         let crc = crc_of!(answer);
         let etag = answer.e_tag.ok_or_else(|| S3Error::unusable("PutObject", target, "no ETag"))?;
         Ok(Written { etag, crc })
@@ -147,7 +206,18 @@ impl S3 {
         let request = self.client.delete_object().bucket(&uri.bucket).key(&uri.key);
         let request = request.set_if_match(etag.map(str::to_owned));
         let answer = request.customize().interceptor(self.traffic.clone()).send().await;
-        answer.map(drop).map_err(|error| S3Error::new("DeleteObject", uri, error))
+        answer.map(drop).map_err(|error| self.error("DeleteObject", uri, error))
+    }
+}
+
+/// Whether the checksum is one of the parts' checksums. Where it does not say so, that of an object in parts may be
+/// one, even without the `-N` that tells it, unless it is a CRC64NVME, which is always of the whole (S3 user
+/// guide, "Checking object integrity").
+fn is_composite(head: &HeadObjectOutput) -> bool {
+    let is_crc32 = head.checksum_crc32().or(head.checksum_crc32_c()).is_some();
+    match head.checksum_type() {
+        Some(kind) => *kind == ChecksumType::Composite,
+        None => is_crc32 && head.e_tag().and_then(parts_in).is_some(),
     }
 }
 
@@ -164,7 +234,7 @@ fn archive(head: &HeadObjectOutput) -> Option<String> {
 async fn read(uri: &Uri, mut body: ByteStream, length: u64) -> Result<Bytes, S3Error> {
     let cut = |what: &dyn fmt::Display| S3Error::broken_off(uri, what);
     let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
-    while let Some(chunk) = tokio::time::timeout(ATTEMPT, body.next()).await.map_err(|late| cut(&late))? {
+    while let Some(chunk) = tokio::time::timeout(QUICK, body.next()).await.map_err(|late| cut(&late))? {
         bytes.extend_from_slice(&chunk.map_err(|error| cut(&DisplayErrorContext(error)))?);
     }
     Ok(bytes.freeze())

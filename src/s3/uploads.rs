@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType};
 use bytes::Bytes;
 
 use super::{
-    ATTEMPT, Attributes, Object, S3, S3Error, Stood, Written, carrying, crc_of, in_memory, patience, with_crc,
+    ATTEMPT, Attributes, Object, S3, S3Error, Stood, Written, carrying, crc_of, decoded, in_memory, patience, with_crc,
 };
 use crate::copy::range::ByteRange;
 use crate::crc::{Algorithm, Crc};
@@ -46,8 +46,9 @@ impl S3 {
         let request = carrying!(request, attributes)
             .set_checksum_algorithm(algorithm.map(ChecksumAlgorithm::from))
             .set_checksum_type(algorithm.map(|_| ChecksumType::FullObject));
-        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
-        let answer = answer.map_err(|error| S3Error::new("CreateMultipartUpload", target, error))?;
+        let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(ATTEMPT));
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| self.error("CreateMultipartUpload", target, error))?;
         let id = answer.upload_id.ok_or_else(|| S3Error::unusable("CreateMultipartUpload", target, "no UploadId"))?;
         Ok(Upload { target: target.clone(), id })
     }
@@ -65,9 +66,10 @@ impl S3 {
         let crc = algorithm.map(|algorithm| Crc::of(algorithm, &body));
         let request = self.client.upload_part().bucket(&target.bucket).key(&target.key).upload_id(id);
         let request = with_crc!(request, crc).part_number(number).body(in_memory(body));
-        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+        let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(ATTEMPT));
+        let answer = request.send().await;
         let error = |error: S3Error| error.of_part(number);
-        let answer = answer.map_err(|failure| error(S3Error::new("UploadPart", target, failure)))?;
+        let answer = answer.map_err(|failure| error(self.error("UploadPart", target, failure)))?;
         let etag = answer.e_tag.ok_or_else(|| error(S3Error::unusable("UploadPart", target, "no ETag")))?;
         Ok(Part { number, size, etag, crc })
     }
@@ -93,7 +95,7 @@ impl S3 {
             .interceptor(self.traffic.clone())
             .config_override(patience(ATTEMPT + slowest));
         let error = |error: S3Error| error.of_part(number);
-        let answer = request.send().await.map_err(|failure| error(S3Error::new("UploadPartCopy", target, failure)))?;
+        let answer = request.send().await.map_err(|failure| error(self.error("UploadPartCopy", target, failure)))?;
         let result = answer.copy_part_result.as_ref();
         let crc = result.and_then(|result| crc_of!(result));
         let etag = result.and_then(|result| result.e_tag.clone());
@@ -125,7 +127,7 @@ impl S3 {
             .set_if_match(stood.if_match());
         let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(COMPLETION));
         let answer = request.send().await;
-        let answer = answer.map_err(|error| S3Error::new("CompleteMultipartUpload", target, error))?;
+        let answer = answer.map_err(|error| self.error("CompleteMultipartUpload", target, error))?;
         let crc = crc_of!(answer);
         let etag = answer.e_tag.ok_or_else(|| S3Error::unusable("CompleteMultipartUpload", target, "no ETag"))?;
         Ok(Written { etag, crc })
@@ -135,8 +137,9 @@ impl S3 {
     pub async fn abort(&self, upload: &Upload) -> Result<(), S3Error> {
         let Upload { target, id } = upload;
         let request = self.client.abort_multipart_upload().bucket(&target.bucket).key(&target.key).upload_id(id);
-        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
-        match answer.map_err(|error| S3Error::new("AbortMultipartUpload", target, error)) {
+        let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(ATTEMPT));
+        let answer = request.send().await;
+        match answer.map_err(|error| self.error("AbortMultipartUpload", target, error)) {
             Err(error) if error.status != Some(404) => Err(error),
             _ => Ok(()),
         }
@@ -150,7 +153,7 @@ impl S3 {
             let request = self.client.list_parts().bucket(&target.bucket).key(&target.key).upload_id(id);
             let request = request.set_part_number_marker(after.take());
             let page = request.customize().interceptor(self.traffic.clone()).send().await;
-            let page = match page.map_err(|error| S3Error::new("ListParts", target, error)) {
+            let page = match page.map_err(|error| self.error("ListParts", target, error)) {
                 Err(error) if error.status == Some(404) => return Ok(Vec::new()),
                 page => page?,
             };
@@ -171,17 +174,20 @@ impl S3 {
         loop {
             let request = self.client.list_multipart_uploads().bucket(&target.bucket).prefix(&target.key);
             let request = request.set_key_marker(after.0.take()).set_upload_id_marker(after.1.take());
+            let request = request.encoding_type(EncodingType::Url);
             let page = request.customize().interceptor(self.traffic.clone()).send().await;
-            let page = match page.map_err(|error| S3Error::new("ListMultipartUploads", target, error)) {
+            let page = match page.map_err(|error| self.error("ListMultipartUploads", target, error)) {
                 Err(error) if error.status == Some(501) => return Ok(uploads),
                 page => page?,
             };
+            let encoding = page.encoding_type.as_ref();
             let listed = page.uploads.unwrap_or_default().into_iter();
-            let ours = listed.filter(|upload| upload.key.as_ref() == Some(&target.key));
+            let ours =
+                listed.filter(|it| it.key.clone().map(|key| decoded(key, encoding)).as_ref() == Some(&target.key));
             uploads.extend(ours.filter_map(|upload| Some(Upload { target: target.clone(), id: upload.upload_id? })));
             match page.next_key_marker.filter(|_| page.is_truncated == Some(true)) {
                 None => return Ok(uploads),
-                next => after = (next, page.next_upload_id_marker),
+                next => after = (next.map(|key| decoded(key, encoding)), page.next_upload_id_marker),
             }
         }
     }

@@ -1,5 +1,8 @@
 //! A bucket to try things in, and the function in front of it.
 //!
+//! In the process, the function has a key pair of its own, and may do what template.yaml allows a function with its
+//! settings; the test itself may do everything.
+//!
 //! The bucket is in the process, unless TEST_S3_ENDPOINT names another server: `make test-servers` runs
 //! the same behaviour on those.
 
@@ -22,6 +25,7 @@ use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use local_s3::LocalS3;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use template::Template;
 use unload_header::deadline::{Deadline, LONGEST};
 use unload_header::error::Error;
 use unload_header::handler::{Answer, Handler};
@@ -61,23 +65,31 @@ impl World {
     }
 
     pub async fn of(local: LocalS3) -> World {
-        let config = config(local.endpoint()).http_client(Wire(local.clone())).load().await;
-        World::with(&config, "bucket".to_owned(), Some(local))
+        let config = async |key| config(local.endpoint(), key).http_client(Wire(local.clone())).load().await;
+        let (own, role) = (config(local_s3::ACCESS_KEY).await, config(local_s3::ROLE_KEY).await);
+        World::with(&own, &role, "bucket".to_owned(), Some(local.clone()))
     }
 
     async fn at(endpoint: &str, local: Option<LocalS3>) -> World {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let bucket = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let world = World::with(&config(endpoint).load().await, bucket, local);
+        let role = if local.is_some() { local_s3::ROLE_KEY } else { local_s3::ACCESS_KEY };
+        let (own, role) = (config(endpoint, local_s3::ACCESS_KEY).load().await, config(endpoint, role).load().await);
+        let world = World::with(&own, &role, bucket, local);
         if world.local.is_none() {
             world.client.create_bucket().bucket(&world.bucket).send().await.unwrap();
         }
         world
     }
 
-    fn with(config: &SdkConfig, bucket: String, local: Option<LocalS3>) -> World {
-        let endpoint = config.endpoint_url().unwrap().to_owned();
-        World { client: Client::new(config), bucket, s3: S3::new(config), endpoint, local }
+    fn with(own: &SdkConfig, role: &SdkConfig, bucket: String, local: Option<LocalS3>) -> World {
+        let endpoint = own.endpoint_url().unwrap().to_owned();
+        World { client: Client::new(own), bucket, s3: S3::new(role), endpoint, local }
+    }
+
+    /// The function's.
+    pub fn access_key(&self) -> &'static str {
+        if self.local.is_some() { local_s3::ROLE_KEY } else { local_s3::ACCESS_KEY }
     }
 
     pub fn endpoint(&self) -> String {
@@ -125,10 +137,13 @@ impl World {
         page.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
     }
 
-    /// The function, with UNLOAD_PREFIX=unload/ and what else is set.
+    /// The function, with UNLOAD_PREFIX=unload/ and what else is set; in the process, as the template deploys it.
     pub fn handler(&self, variables: &[(&str, &str)]) -> Handler {
         let set = |name: &str| variables.iter().rev().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned());
         let variable = |name: &str| set(name).or_else(|| (name == "UNLOAD_PREFIX").then(|| "unload/".to_owned()));
+        if let Some(local) = &self.local {
+            local.permit(Template::role(&self.bucket, variable));
+        }
         Handler { settings: Settings::read(variable).unwrap(), s3: self.s3.clone() }
     }
 
@@ -164,11 +179,11 @@ impl World {
     }
 }
 
-fn config(endpoint: &str) -> ConfigLoader {
+fn config(endpoint: &str, access_key: &str) -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new(local_s3::ACCESS_KEY, secret(), None, None, "test"))
+        .credentials_provider(Credentials::new(access_key, secret(), None, None, "test"))
 }
 
 /// Of the server that the environment names; the access key is `test` everywhere.

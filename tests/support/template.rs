@@ -2,29 +2,28 @@
 //! and its statements asked whether they allow a call.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
+use local_s3::policy::{Grant, Prefix};
 use serde_yaml_ng::Value;
+
+/// The template's parameters by the variables that they become; the source's key, which the function is not told,
+/// by itself.
+const PARAMETERS: [(&str, &str); 7] = [
+    ("SourceKmsKeyArn", "SourceKmsKeyArn"),
+    ("UNLOAD_PREFIX", "UnloadPrefix"),
+    ("FINAL_BUCKET", "FinalBucketName"),
+    ("FINAL_KEY", "FinalKey"),
+    ("OUTPUT", "Output"),
+    ("FINAL_KMS_KEY_ID", "FinalKmsKeyArn"),
+    ("DELETE_SOURCE", "DeleteSource"),
+];
+
+type Parameters = Vec<(&'static str, String)>;
 
 pub struct Template {
     root: Value,
     parameters: BTreeMap<String, String>,
-}
-
-/// A call as IAM sees it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Call {
-    pub action: String,
-    pub resource: String,
-    /// `s3:prefix`, where the call has one.
-    pub prefix: Option<String>,
-}
-
-/// One action of one statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    pub action: String,
-    resources: Vec<String>,
-    prefix: Option<String>,
 }
 
 impl Template {
@@ -53,9 +52,48 @@ impl Template {
 
     /// What its role may do.
     pub fn grants(&self) -> Vec<Grant> {
-        let statements = self.evaluated(&self.function()["Policies"][0]["Statement"]);
-        let statements = statements.as_sequence().unwrap().iter().filter(|statement| !statement.is_null());
-        statements.flat_map(grants).collect()
+        let policies = self.evaluated(&self.function()["Policies"]);
+        let policies = policies.as_sequence().unwrap().iter().filter(|policy| !policy.is_null());
+        let statements = policies.flat_map(|policy| match &policy["Statement"] {
+            Value::Sequence(statements) => statements.clone(),
+            _ => panic!("a managed policy or a policy template of SAM's, which nobody knows here: {policy:?}"),
+        });
+        let statements = statements.filter(|statement| !statement.is_null());
+        statements.flat_map(|statement| grants(&statement)).collect()
+    }
+
+    /// What SAM lets the role do besides (`aws/serverless-application-model`, samtranslator/model/sam_resources.py,
+    /// `_construct_role`): the managed policy AWSLambdaBasicExecutionRole (AWS managed policy reference), and the
+    /// destination of failed events. More would come with what the template has not got.
+    pub fn grants_of_sam(&self) -> Vec<Grant> {
+        let function = self.function();
+        for more in ["Tracing", "VpcConfig", "Events", "DeadLetterQueue", "ManagedPolicyArns", "Role"] {
+            assert!(function[more].is_null(), "{more} adds to the role: say here what");
+        }
+        let logs = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
+        let queue =
+            text_of(&self.evaluated(&function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]));
+        let grant = |action: &str, resource: &str| Grant {
+            action: action.to_owned(),
+            resources: vec![resource.to_owned()],
+            prefix: None,
+        };
+        logs.iter().map(|action| grant(action, "*")).chain([grant("sqs:SendMessage", &queue)]).collect()
+    }
+
+    /// The role of a function with these settings, whose sources lie in this bucket.
+    pub fn role(bucket: &str, variable: impl Fn(&str) -> Option<String>) -> Vec<Grant> {
+        static KNOWN: Mutex<BTreeMap<Parameters, Vec<Grant>>> = Mutex::new(BTreeMap::new());
+        let mut parameters = vec![("BucketName", bucket.to_owned())];
+        let set = PARAMETERS.iter().filter_map(|(name, parameter)| Some((*parameter, variable(name)?)));
+        parameters.extend(set);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let role = known.entry(parameters).or_insert_with_key(|parameters| {
+            let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let template = Template::with(&parameters);
+            [template.grants(), template.grants_of_sam()].concat()
+        });
+        role.clone()
     }
 
     /// Which keys the bucket tells the function of: prefixes and suffixes.
@@ -119,17 +157,6 @@ impl Template {
     }
 }
 
-impl Grant {
-    pub fn allows(&self, call: &Call) -> bool {
-        // StringLikeIfExists: a call without the key passes.
-        let prefix = match (&self.prefix, &call.prefix) {
-            (Some(pattern), Some(prefix)) => like(pattern, prefix),
-            _ => true,
-        };
-        self.action == call.action && self.resources.iter().any(|pattern| like(pattern, &call.resource)) && prefix
-    }
-}
-
 fn rules(rules: &Value) -> Vec<String> {
     let rule = |rule: &Value| format!("{} {}", text_of(&rule["Name"]), text_of(&rule["Value"]));
     rules.as_sequence().unwrap().iter().map(rule).collect()
@@ -142,8 +169,15 @@ fn grants(statement: &Value) -> Vec<Grant> {
         one => vec![text_of(one)],
     };
     let resources = texts(&statement["Resource"]);
-    let condition = &statement["Condition"];
-    let prefix = (!condition.is_null()).then(|| text_of(&condition["StringLikeIfExists"]["s3:prefix"]));
+    let prefix = statement.get("Condition").map(|condition| {
+        let (operator, condition) = condition.as_mapping().unwrap().iter().next().unwrap();
+        let if_exists = match text_of(operator).as_str() {
+            "StringLike" => false,
+            "StringLikeIfExists" => true,
+            other => panic!("{other} is not evaluated here"),
+        };
+        Prefix { pattern: text_of(&condition["s3:prefix"]), if_exists }
+    });
     let grant = |action| Grant { action, resources: resources.clone(), prefix: prefix.clone() };
     texts(&statement["Action"]).into_iter().map(grant).collect()
 }
@@ -154,14 +188,5 @@ fn text_of(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::Bool(bool) => bool.to_string(),
         other => panic!("no text: {other:?}"),
-    }
-}
-
-/// IAM's wildcards, of which the template has `*` at the end only.
-fn like(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((start, "")) => text.starts_with(start),
-        Some(_) => panic!("{pattern} has a wildcard in its middle"),
     }
 }
