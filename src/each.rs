@@ -1,5 +1,6 @@
 //! OUTPUT=each: a final object for each data object.
 
+use crate::copy::names_itself;
 use crate::error::Error;
 use crate::header::lookup;
 use crate::receipt::{Outcome, Receipt};
@@ -61,7 +62,13 @@ pub async fn gather(run: &Run<'_>, uri: &Uri, target: &Uri, is_sealed: bool) -> 
         (Err(Error::NoColumns { .. }), None) if settings.options.verbose_manifest => {
             return idle(Outcome::Waiting, "UNLOAD_OPTIONS promises a verbose manifest, which will start it");
         }
-        (columns, _) => lookup::or_of_spec(columns, settings)?,
+        (columns, _) => lookup::or_of_spec(columns, settings),
     };
+    if let Err(Error::NoColumns { .. }) = &columns
+        && let Some(reason) = names_itself(s3, std::slice::from_ref(&first.object), !settings.options.stated).await?
+    {
+        return idle(Outcome::Skipped, reason);
+    }
+    let columns = columns?;
     Ok(Gathered { objects: vec![first.object.clone()], first, columns: Some(columns), unload: None })
 }

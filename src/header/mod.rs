@@ -7,6 +7,7 @@ pub mod encode;
 pub mod first;
 pub mod line;
 pub mod lookup;
+mod zstd;
 
 pub use columns::Columns;
 pub use encode::encode;
