@@ -220,6 +220,9 @@ async fn likely_causes_are_named() {
         message.contains("it is a JSON object, so that the options most likely lack FORMAT JSON; mend"),
         "{message}"
     );
+    let world = self::world("{\"id\":1,\"name\":\"a\",\"city\":\"b\"}\n").await;
+    let (_, message) = refused(&world, "CSV").await;
+    assert!(message.contains("it is a JSON object"), "as many commas as names have: {message}");
     let world = World::new().await;
     let key = "unload/sales/year=2026/city=x/0000_part_00";
     for (columns, rows, cause) in

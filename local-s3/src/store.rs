@@ -15,6 +15,8 @@ pub struct Object {
     pub etag: String,
     pub modified: SystemTime,
     pub checksum: Option<Checksum>,
+    /// The header of a checksum that does not combine, like `x-amz-checksum-sha256`. HEAD shows one of no meaning.
+    pub other_checksum: Option<&'static str>,
     pub headers: Headers,
     /// The storage class that it has been moved to, and whether it was restored from there.
     pub archive: Option<(&'static str, bool)>,
@@ -52,7 +54,7 @@ impl Object {
         let content = content.into();
         let checksum = Some(Checksum::of(CrcAlgorithm::Crc64Nvme, &content));
         let (etag, modified) = (content.etag(), SystemTime::now());
-        Object { content, etag, modified, checksum, headers: Headers::default(), archive: None }
+        Object { content, etag, modified, checksum, other_checksum: None, headers: Headers::default(), archive: None }
     }
 
     /// With a header of user metadata, `x-amz-meta-` left out.
@@ -71,6 +73,11 @@ impl Object {
     pub fn with_checksum(mut self, algorithm: Option<CrcAlgorithm>) -> Object {
         self.checksum = algorithm.map(|algorithm| Checksum::of(algorithm, &self.content));
         self
+    }
+
+    /// With a checksum that does not combine, by its header's name, and no other.
+    pub fn with_other_checksum(self, header: &'static str) -> Object {
+        Object { checksum: None, other_checksum: Some(header), ..self }
     }
 }
 

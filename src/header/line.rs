@@ -79,11 +79,13 @@ impl Line {
             First::Unended => return Err(Error::RecordUnended { uri: uri.clone() }),
         };
         let expected = first::expected(self.columns, dialect);
-        if fields == expected {
+        let by_width = matches!(dialect, Dialect::FixedWidth(_));
+        // Of a JSON object, the commas may make as many fields as there are names.
+        let is_json = !by_width && fields > 1 && first::is_json(bytes);
+        if fields == expected && !is_json {
             return Ok(self);
         }
-        let by_width = matches!(dialect, Dialect::FixedWidth(_));
-        if let Some(found) = found.of_rows(uri, fields).filter(|_| !by_width) {
+        if let Some(found) = found.of_rows(uri, fields).filter(|_| !by_width && !is_json) {
             return Line::given(settings, uri, &found, dialect);
         }
         let columns = self.columns;
