@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::copy::names_itself;
 use crate::copy::seal::Seal;
 use crate::error::{Error, Lacking};
 use crate::header::{lookup, owner};
@@ -100,8 +101,14 @@ pub async fn gather(
             let reason = "UNLOAD_OPTIONS promises a verbose manifest, which will start it";
             return idle(Outcome::Waiting, reason.to_owned());
         }
-        (columns, _) => lookup::or_of_spec(columns, settings)?,
+        (columns, _) => lookup::or_of_spec(columns, settings),
     };
+    if let Err(Error::NoColumns { .. }) = &columns
+        && let Some(reason) = names_itself(s3, std::slice::from_ref(&first.object), !settings.options.stated).await?
+    {
+        return idle(Outcome::Skipped, reason.to_owned());
+    }
+    let columns = columns?;
     Ok(Gathered { objects: vec![first.object.clone()], first, columns: Some(columns), manifest_version: None })
 }
 

@@ -89,6 +89,11 @@ pub enum Error {
     )]
     HeadersDiffer { uri: Uri, first: Uri },
     #[error(
+        "the first record of {uri} is the header itself, and nobody says whether it is one or a row; say HEADER in the \
+         options if UNLOAD wrote it, or set CHECK_COLUMNS=off with options that do not say HEADER, and it is a row"
+    )]
+    HeaderOrRow { uri: Uri },
+    #[error(
         "the first record of {uri}, which HEADER in the options says is a header, does not end within what is looked at \
          (5 MiB); mend the options"
     )]
@@ -96,7 +101,7 @@ pub enum Error {
     #[error("{uri} does not end in a newline, or is not compressed like those before it")]
     Unlike { uri: Uri },
     #[error(
-        "{place} names {}, so that the first record of {uri} should have {}, but it has {found}{}; mend the names or the options, or set CHECK_COLUMNS=off",
+        "{place} names {}, so that the first record of {uri} should have {}, but it has {found}{}; {cause}mend the names or the options, or set CHECK_COLUMNS=off",
         counted(*columns, "column"), counted(*expected, if *by_width { "character" } else { "field" }), shown(record.as_deref())
     )]
     ColumnsDiffer {
@@ -106,6 +111,8 @@ pub enum Error {
         expected: usize,
         found: usize,
         by_width: bool,
+        /// What it most likely comes from, as a sentence's beginning, or nothing.
+        cause: String,
         /// The record's first characters, as far as they may be seen.
         record: Option<String>,
     },
@@ -213,6 +220,7 @@ impl Error {
             Error::HeaderInside { .. } => "HeaderInside",
             Error::BomInside { .. } => "ByteOrderMarkInside",
             Error::HeadersDiffer { .. } => "HeadersDiffer",
+            Error::HeaderOrRow { .. } => "HeaderOrRow",
             Error::Unlike { .. } => "SlicesUnlike",
             Error::HeaderUnended { .. } => "HeaderTooLong",
             Error::ColumnsDiffer { .. } => "ColumnsDiffer",

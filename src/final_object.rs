@@ -4,6 +4,8 @@
 //! if that has changed. So whatever a run writes was made from what was there after it began, and a
 //! run that began earlier can't write over it. Whenever something has changed under a run, it begins anew.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Duration, Instant, timeout_at};
@@ -178,7 +180,7 @@ impl Run<'_> {
         };
         let filename = columns.as_ref().and_then(|found| found.columns.filename.as_deref());
         let attributes = attributes::of_final(settings, first, filename, &options.dialect);
-        let fingerprint = Fingerprint::of(objects, &line.asked(), options.header, &attributes);
+        let fingerprint = Fingerprint::of(objects, &line.asked(&options, settings), options.header, &attributes);
         Ok(Wanted { gathered, options, line, attributes, fingerprint, start })
     }
 
@@ -197,20 +199,20 @@ impl Run<'_> {
             return Err(Stop::Settled(Receipt::idle(self.scope.uri(), Outcome::Skipped, reason)));
         }
         let found = Compression::of(&lead.bytes);
-        let compression = if lead.bytes.is_empty() { options.compression } else { found };
-        if options.stated && options.compression != compression {
+        let named = || options.compression.or(Compression::of_name(&lead.uri.key));
+        let compression = if lead.bytes.is_empty() { named() } else { found };
+        if options.stated && options.compression != compression && !lead.bytes.is_empty() {
             return Err(Error::CompressionDiffers { uri: lead.uri, said: options.compression, found }.into());
         }
-        // The first source that has rows tells. A compressed one without any has bytes all the same, and those
-        // that are no larger have none either.
+        // The first source that has rows tells. A compressed one without any has bytes all the same.
         let look = |lead: &Lead| Opening::of(&lead.bytes, lead.is_whole(), compression, &options.dialect);
-        let mut opening = look(&lead);
-        let larger = objects.iter().enumerate().filter(|(_, object)| compression.is_some() && object.size > lead.size);
-        for (index, _) in larger {
-            if opening.first != First::Empty {
+        let (mut opening, mut empty) = (look(&lead), HashSet::from([&objects[lead.source].etag]));
+        for index in lead.source + 1..objects.len() {
+            if compression.is_none() || opening.first != First::Empty {
                 break;
+            } else if objects[index].size > 0 && empty.insert(&objects[index].etag) {
+                opening = look(&Lead::read(self.s3, objects, index).await?);
             }
-            opening = look(&Lead::read(self.s3, objects, index).await?);
         }
         Ok(Start { lead, compression, opening })
     }
@@ -240,9 +242,12 @@ impl Run<'_> {
         if first.tagged {
             attributes.tagging = Some(s3.tagging(&first.object.uri).await?);
         }
-        let replaced = line.replaces(&lead.uri, &opening, options.header, compression, objects.len() == 1)?;
+        let replaced = line.replaces(&lead.uri, &opening, (&options, settings), compression, objects.len() == 1)?;
         let header = if replaced.is_some() { line.compressed(&target, compression)? } else { Bytes::new() };
-        let alike = Alike { compression, cut: &lead.bytes[..replaced.unwrap_or_default()] };
+        let cut = &lead.bytes[..replaced.unwrap_or_default()];
+        let is_checked = settings.check_columns && !options.header && cut.len() <= opening.length(false);
+        let ambiguous = is_checked.then(|| Bytes::copy_from_slice(line.bare()));
+        let alike = Alike { compression, cut, is_promised: options.header, header: ambiguous.as_deref() };
         let sources = join(s3, objects, &lead, &alike, thorough).await?;
         let (owner, columns) = (Some(self.owner()), Some(line.columns()));
         let seal = Seal { fingerprint, owner, columns, size: 0, crc: None, manifest_version };
@@ -252,6 +257,7 @@ impl Run<'_> {
             sources,
             lead,
             compression,
+            ambiguous,
             target,
             stood,
             attributes,

@@ -1,7 +1,7 @@
 //! The function's settings: environment variables, checked once at start.
 
 use crate::unload::Options;
-use crate::unload::options::{Compression, OptionsError};
+use crate::unload::options::{Compression, OptionsError, masked};
 use crate::uri::Uri;
 
 /// See the README for what each of them means.
@@ -78,7 +78,7 @@ impl Settings {
         }
         let options = optional("UNLOAD_OPTIONS").unwrap_or_default();
         let options = Options::parse(&options)
-            .map_err(|error: OptionsError| wrong("UNLOAD_OPTIONS", &options, error.to_string()))?;
+            .map_err(|error: OptionsError| wrong("UNLOAD_OPTIONS", &masked(&options), error.to_string()))?;
         let switch = |name, default| match optional(name).as_deref() {
             None => Ok(default),
             Some("off") => Ok(false),
@@ -230,14 +230,28 @@ impl FinalKey {
     }
 
     fn render(&self, path: &str, unload: &str, compression: Option<Compression>) -> String {
-        let segment = |segment: &Segment| match segment {
+        let segment = |(index, segment): (usize, &Segment)| match segment {
             Segment::Text(text) => text.clone(),
             Segment::Path => path.to_owned(),
-            Segment::Unload => unload.to_owned(),
+            Segment::Unload => without_extensions(unload, &self.0[index + 1..]).to_owned(),
             Segment::Compression => compression.map_or("", Compression::extension).to_owned(),
         };
-        self.0.iter().map(segment).collect()
+        self.0.iter().enumerate().map(segment).collect()
     }
+}
+
+/// An unload's name without the extensions that the template puts behind it: `accounts` of `accounts.csv.gz`.
+fn without_extensions<'u>(unload: &'u str, behind: &[Segment]) -> &'u str {
+    let (extension, compression) = match behind {
+        [Segment::Text(text), Segment::Compression] if text.starts_with('.') => (text.as_str(), true),
+        [Segment::Text(text)] if text.starts_with('.') => (text.as_str(), false),
+        [Segment::Compression] => ("", true),
+        _ => return unload,
+    };
+    let compressed = Compression::of_name(unload).filter(|_| compression);
+    let bare = unload.strip_suffix(compressed.map_or("", Compression::extension)).unwrap_or(unload);
+    let bare = bare.strip_suffix(extension).unwrap_or(bare);
+    if bare.is_empty() || bare.ends_with('/') { unload } else { bare }
 }
 
 impl std::fmt::Display for FinalKey {
@@ -295,6 +309,42 @@ mod tests {
         assert_eq!(key("unload/", "", None), "final/unload.csv");
         assert_eq!(key("unload/", "year=2026/", None), "final/unload/year=2026/unload.csv");
         assert_eq!(key("unload/sales/dt=1/", "grade=A/", None), "final/sales/dt=1/grade=A/dt=1.csv");
+    }
+
+    #[test]
+    fn no_extension_stands_twice() {
+        let settings = read(&[("UNLOAD_PREFIX", "unload/"), ("OUTPUT", "single")]).unwrap();
+        let key = |unload, compression| {
+            settings.final_uri(&Uri::new("b", format!("{unload}manifest")), (unload, ""), compression).unwrap().key
+        };
+        for (unload, compression, expected) in [
+            ("unload/accounts.csv", None, "final/accounts.csv"),
+            ("unload/accounts.csv", Some(Compression::Gzip), "final/accounts.csv.gz"),
+            ("unload/accounts.csv.gz", Some(Compression::Gzip), "final/accounts.csv.gz"),
+            ("unload/accounts.csv.gz", None, "final/accounts.csv"),
+            ("unload/accounts.gz", Some(Compression::Gzip), "final/accounts.csv.gz"),
+            ("unload/a.csv/b", None, "final/a.csv/b.csv"),
+            ("unload/q/.csv", None, "final/q/.csv.csv"),
+            ("unload/csv", None, "final/csv.csv"),
+        ] {
+            assert_eq!(key(unload, compression), expected, "{unload}");
+        }
+        assert_eq!(
+            final_key("{unload}/all.csv{path}", "unload/q.csv000", "unload/q.csv"),
+            "s3://o/q.csv/all.csvq.csv000"
+        );
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let options = "CREDENTIALS 'aws_access_key_id=A;aws_secret_access_key=TOPSECRET' GZIPP";
+        assert_eq!(
+            error(&[("UNLOAD_PREFIX", "unload/"), ("UNLOAD_OPTIONS", options)]),
+            "the setting UNLOAD_OPTIONS=\"CREDENTIALS '…' GZIPP\" is wrong: \"GZIPP\" is no option of UNLOAD"
+        );
+        let settings =
+            read(&[("UNLOAD_PREFIX", "unload/"), ("UNLOAD_OPTIONS", &options[..options.len() - 1])]).unwrap();
+        assert!(!format!("{settings:?}").contains("TOPSECRET"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use crate::copy::names_itself;
 use crate::copy::seal::{self, Seal};
 use crate::each::too_late;
 use crate::error::{Error, Lacking};
@@ -162,8 +163,14 @@ pub async fn gather(
             let columns = match (columns, needs_no_header(&settings.options, Output::Single, None)) {
                 (Err(Error::NoColumns { .. }), Some(reason)) => return settled(Outcome::Skipped, reason.to_owned()),
                 (Err(Error::NoColumns { .. }), None) if settings.options.header => None,
-                (columns, _) => Some(lookup::or_of_spec(columns, settings)?),
+                (columns, _) => Some(lookup::or_of_spec(columns, settings)),
             };
+            if let Some(Err(Error::NoColumns { .. })) = &columns
+                && let Some(reason) = names_itself(s3, &objects, !settings.options.stated).await?
+            {
+                return settled(Outcome::Skipped, reason.to_owned());
+            }
+            let columns = columns.transpose()?;
             Ok(Gathered { first, objects, columns, manifest_version: Some(version) })
         }
         _ => {

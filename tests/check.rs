@@ -174,6 +174,88 @@ async fn the_first_slice_with_rows_counts() {
     }
 }
 
+/// A source without rows may be larger than one with some: here, for the name in a gzip header.
+#[tokio::test]
+async fn a_large_source_without_rows_is_passed_over() {
+    let world = World::new().await;
+    let named = flate2::GzBuilder::new().filename("x".repeat(500)).write(Vec::new(), flate2::Compression::default());
+    let slices = [named.finish().unwrap(), Compression::Gzip.member(b"1|a\n").unwrap()];
+    let keys = ["unload/q_0000_part_00.gz", "unload/q_0001_part_00.gz"];
+    for (key, slice) in keys.into_iter().zip(&slices) {
+        world.put(key, slice.clone()).await;
+    }
+    let entries: Vec<_> = keys.into_iter().zip(&slices).map(|(key, slice)| (key, slice.len() as u64)).collect();
+    world.put("unload/q_manifest", manifest(&world.bucket, &entries, &["id", "name", "city"])).await;
+    let error = world.run(&[SINGLE], &["unload/q_manifest"]).await.unwrap_err();
+    assert_eq!(error.kind(), "ColumnsDiffer", "{error}");
+}
+
+/// Where nobody names columns, the bytes are looked at before that is an error.
+#[tokio::test]
+async fn what_names_its_columns_itself_is_skipped_without_names() {
+    let json = "{\"id\":1,\"name\":\"a\"}\n{\"id\":2}\n";
+    for bytes in [b"PAR1\x15\x04".to_vec(), json.into(), Compression::Gzip.member(json.as_bytes()).unwrap()] {
+        let world = World::new().await;
+        world.put(KEY, bytes.clone()).await;
+        world.put("unload/q_manifest", manifest(&world.bucket, &[(KEY, bytes.len() as u64)], &[])).await;
+        for (variables, key) in [(&[][..], KEY), (&[SINGLE], "unload/q_manifest")] {
+            let receipt = world.receipt(variables, key).await;
+            assert_eq!(receipt.outcome, Outcome::Skipped, "{:?}", receipt.reason);
+            assert!(receipt.reason.unwrap().contains("names its columns itself"));
+        }
+    }
+    let world = World::new().await;
+    world.put(KEY, json).await;
+    let error = world.run(&[("UNLOAD_OPTIONS", "PARALLEL OFF")], &[KEY]).await.unwrap_err();
+    assert_eq!(error.kind(), "ColumnsNotFound", "the options say that it is text");
+    world.put(KEY, "1|a\n").await;
+    assert_eq!(world.run(&[], &[KEY]).await.unwrap_err().kind(), "ColumnsNotFound");
+}
+
+#[tokio::test]
+async fn likely_causes_are_named() {
+    let world = world("{\"id\":1,\"name\":\"a\"}\n").await;
+    let (_, message) = refused(&world, "").await;
+    assert!(
+        message.contains("it is a JSON object, so that the options most likely lack FORMAT JSON; mend"),
+        "{message}"
+    );
+    let world = self::world("{\"id\":1,\"name\":\"a\",\"city\":\"b\"}\n").await;
+    let (_, message) = refused(&world, "CSV").await;
+    assert!(message.contains("it is a JSON object"), "as many commas as names have: {message}");
+    let world = World::new().await;
+    let key = "unload/sales/year=2026/city=x/0000_part_00";
+    for (columns, rows, cause) in
+        [("id,name", "1|a|2026|x\n", "2 more"), ("id,name,jahr,stadt", "1|a\n", "2 fewer"), ("id,name", "1|a|b\n", "")]
+    {
+        world.put("unload/sales.headers", columns).await;
+        world.put(key, rows).await;
+        let message = world.run(&[], &[key]).await.unwrap_err().to_string();
+        let expected = match cause {
+            "2 more" => {
+                "; there are as many more as the key has partition folders (year, city), which INCLUDE leaves in the rows; mend"
+            }
+            "2 fewer" => {
+                "; there are as many fewer as the key has partition folders (year, city), which the rows lack; mend"
+            }
+            _ => "but it has 3; mend",
+        };
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn values_may_hold_quotation_marks_and_line_breaks() {
+    for (options, rows) in [
+        ("ADDQUOTES", "\"say \"hi\"\"|\"b\"|\"c\"\n"),
+        ("FIXEDWIDTH 'a:4,b:5,c:5'", "1   grö\neKöln \n2   x    y    \n"),
+    ] {
+        let world = world(rows).await;
+        let receipt = world.receipt(&[("UNLOAD_OPTIONS", options)], KEY).await;
+        assert_eq!(receipt.outcome, Outcome::Written, "{options} {rows:?}");
+    }
+}
+
 /// Whether a verbose manifest names the columns of PARTITION BY is documented nowhere: the rows tell.
 #[tokio::test]
 async fn columns_of_the_partition_are_left_out_where_the_rows_lack_them() {

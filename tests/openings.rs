@@ -61,8 +61,101 @@ async fn a_header_that_is_there_is_not_doubled() {
 
     merge(&world, "", [rows.as_bytes(); 2]).await.unwrap();
     assert_eq!(world.text("final/q.csv").await, "id|name|city\n1|a|b\n1|a|b\n");
-    let error = merge(&world, "GZIP", [&gzip(rows); 2]).await.unwrap_err();
+    let error = merge(&world, "", [&gzip(rows); 2]).await.unwrap_err();
     assert_eq!(error.kind(), "HeaderInside");
+}
+
+/// The options are known, and do not say HEADER: cut off it might be a row that is lost, kept a second header.
+#[tokio::test]
+async fn a_header_that_may_be_a_row_is_refused() {
+    let (rows, header) = ("id|name|city\n1|a|b\n", "id|name|city\n");
+    let world = world(rows).await;
+    let off = [options("PARALLEL OFF")[0], ("CHECK_COLUMNS", "off")];
+    for bytes in [rows.as_bytes().to_vec(), gzip(rows)] {
+        let sql = if bytes[0] == b'i' { "PARALLEL OFF" } else { "GZIP" };
+        world.put(KEY, bytes).await;
+        let error = world.run(&options(sql), &[KEY]).await.unwrap_err();
+        assert_eq!(error.kind(), "HeaderOrRow", "{error}");
+        assert!(error.to_string().contains("say HEADER") && error.to_string().contains("CHECK_COLUMNS=off"), "{error}");
+    }
+    world.put(KEY, rows).await;
+    world.receipt(&off, KEY).await;
+    assert_eq!(world.text(FINAL).await, format!("{header}{rows}"), "it is a row");
+    world.receipt(&options("HEADER"), KEY).await;
+    assert_eq!(world.text(FINAL).await, rows, "it is a header");
+    world.receipt(&off, KEY).await;
+    world.receipt(&[("CHECK_COLUMNS", "off")], KEY).await;
+    assert_eq!(world.text(FINAL).await, rows, "nobody has stated any options, and it is another job");
+}
+
+/// Whichever slice it is, whether it is looked at or read, and whether options are stated or not.
+#[tokio::test]
+async fn one_slice_with_a_header_that_may_be_a_row_is_refused() {
+    let world = world("").await;
+    let (with, without) = ("id|name|city\n1|a|b\n", "1|a|b\n");
+    let long = String::from_utf8(rows(6 * MIB)).unwrap();
+    let long_with = format!("id|name|city\n{long}");
+    for sql in ["", "PARALLEL OFF"] {
+        for slices in [[with, without], [without, with], [&*long_with, &*long], [&*long, &*long_with]] {
+            let error = merge(&world, sql, slices.map(str::as_bytes)).await.unwrap_err();
+            assert_eq!(error.kind(), "HeaderOrRow", "{sql}: {error}");
+        }
+    }
+    for (key, bytes) in [(KEY, without), (OTHER, with)] {
+        world.put(key, bytes).await;
+    }
+    let entries = [(KEY, without.len() as u64), (OTHER, with.len() as u64)];
+    world.put("unload/q_manifest", manifest(&world.bucket, &entries, &[])).await;
+    world.run(&[SINGLE, options("PARALLEL OFF")[0], ("CHECK_COLUMNS", "off")], &["unload/q_manifest"]).await.unwrap();
+    assert_eq!(world.text("final/q.csv").await, format!("id|name|city\n{without}{with}"), "it is a row");
+}
+
+/// What is cut off of a later slice is a whole record.
+#[tokio::test]
+async fn what_is_cut_off_ends_where_a_record_ends() {
+    let world = World::new().await;
+    let error = merge(&world, "HEADER", [b"id|n", b"id|name\n1|a\n"]).await.unwrap_err();
+    assert_eq!(error.kind(), "HeadersDiffer", "{error}");
+    for (slices, expected) in [
+        ([&b"id|n"[..], b"id|n\n1|a\n"], "id|n\n1|a\n"),
+        ([b"id|n\n1|a\n", b"id|n"], "id|n\n1|a\n"),
+        ([b"id|n", b"id|n"], "id|n\n"),
+        ([b"id|n\r\n1|a\r\n", b"id|n\r\n2|b\r\n"], "id|n\r\n1|a\r\n2|b\r\n"),
+    ] {
+        merge(&world, "HEADER", slices).await.unwrap();
+        assert_eq!(world.text("final/q.csv").await, expected);
+    }
+    let error = merge(&world, "HEADER", [b"id|n\n1|a\n", b"id|n\r\n2|b\n"]).await.unwrap_err();
+    assert_eq!(error.kind(), "HeadersDiffer", "{error}");
+}
+
+/// A value may end in a carriage return; UNLOAD's own lines don't.
+#[tokio::test]
+async fn one_record_does_not_tell_how_lines_end() {
+    let world = world("1|a|b\r\n2|c|d\n").await;
+    world.receipt(&[], KEY).await;
+    assert_eq!(world.text(FINAL).await, "id|name|city\n1|a|b\r\n2|c|d\n");
+    world.put(KEY, "1|a|b\r\n").await;
+    world.receipt(&[], KEY).await;
+    assert_eq!(world.text(FINAL).await, "id|name|city\n1|a|b\r\n");
+    world.put("unload/q_.headers", "[\"id\", \"a\\r\"]").await;
+    world.put(KEY, "1|a\r\n2|b\r\n").await;
+    world.receipt(&options("ESCAPE"), KEY).await;
+    assert_eq!(world.text(FINAL).await, "id|a\\\r\r\n1|a\r\n2|b\r\n", "that of a name is kept");
+}
+
+/// Nothing but its name says of what kind its header should be.
+#[tokio::test]
+async fn an_object_without_bytes_is_of_the_kind_that_its_name_says() {
+    for (compression, extension) in [(Compression::Gzip, "gz"), (Compression::Bzip2, "bz2"), (Compression::Zstd, "zst")]
+    {
+        let world = world("").await;
+        let key = format!("{KEY}.{extension}");
+        world.put(&key, "").await;
+        world.receipt(&[], &key).await;
+        let result = world.get(&format!("{FINAL}.{extension}")).await.unwrap();
+        assert!(result == compression.member(b"id|name|city\n").unwrap(), "{extension}");
+    }
 }
 
 /// UNLOAD has put a header on each object, and somebody wants another.
@@ -173,9 +266,9 @@ async fn the_header_ends_as_the_first_record_does() {
     world.put(KEY, "id|name|city\r\n1|a|b\r\n").await;
     world.receipt(&[], KEY).await;
     assert_eq!(world.text(FINAL).await, "id|name|city\r\n1|a|b\r\n", "it is there already");
-    world.put(KEY, gzip("1|a|b\r\n")).await;
+    world.put(KEY, gzip("1|a|b\r\n2|c|d\r\n")).await;
     world.receipt(&[], KEY).await;
-    assert!(world.get(FINAL).await.unwrap() == [gzip("id|name|city\r\n"), gzip("1|a|b\r\n")].concat());
+    assert!(world.get(FINAL).await.unwrap() == [gzip("id|name|city\r\n"), gzip("1|a|b\r\n2|c|d\r\n")].concat());
     world.put(KEY, "1  a \r\n").await;
     world.put("unload/q_.headers", "id,b").await;
     world.receipt(&options("FIXEDWIDTH 'a:3,b:2'"), KEY).await;
@@ -186,8 +279,8 @@ async fn the_header_ends_as_the_first_record_does() {
 #[tokio::test]
 async fn rows_that_do_not_end_get_the_ending_of_the_others() {
     let world = world("").await;
-    merge(&world, "", [b"1|a|b\r\n2|c|d", b"3|e|f\r\n"]).await.unwrap();
-    assert_eq!(world.text("final/q.csv").await, "id|name|city\r\n1|a|b\r\n2|c|d\r\n3|e|f\r\n");
+    merge(&world, "", [b"0|x|y\r\n1|a|b\r\n2|c|d", b"3|e|f\r\n"]).await.unwrap();
+    assert_eq!(world.text("final/q.csv").await, "id|name|city\r\n0|x|y\r\n1|a|b\r\n2|c|d\r\n3|e|f\r\n");
     let rows = String::from_utf8(rows(6 * MIB)).unwrap().replace("r|0", "|0").replace('\n', "\r\n");
     let unended = rows.trim_end().as_bytes();
     merge(&world, "", [unended; 2]).await.unwrap();

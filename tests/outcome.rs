@@ -259,6 +259,22 @@ async fn a_receipt_says_what_the_proof_was() {
     }
 }
 
+/// S3 keeps more algorithms than those whose checksums combine (shown by the SDK's `ChecksumAlgorithm`).
+#[tokio::test(start_paused = true)]
+async fn a_checksum_that_does_not_combine_proves_nothing() {
+    let others = ["md5", "sha1", "sha256", "sha512", "xxhash3", "xxhash64", "xxhash128"];
+    let headers = others.map(|other| &*format!("x-amz-checksum-{other}").leak());
+    for (size, header) in SIZES.into_iter().flat_map(|size| headers.map(|header| (size, header))) {
+        let world = world(size).await;
+        world.local().put("bucket", KEY, source(size).with_other_checksum(header));
+        for outcome in [Outcome::Written, Outcome::Unchanged] {
+            let receipt = world.receipt(&[], KEY).await;
+            assert_eq!((receipt.outcome, receipt.written.unwrap().proof), (outcome, Proof::Size), "{header}");
+        }
+        assert!(standing(&world).content == with_header(&source(size)));
+    }
+}
+
 /// S3 itself refuses it, though nobody has read the source.
 #[tokio::test(start_paused = true)]
 async fn a_wrong_range_never_becomes_a_final_object() {

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 use futures_util::stream;
+use hyper::header::HeaderValue;
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -140,6 +141,9 @@ impl S3 for Api {
         let mut response = S3Response::new(output);
         if let Some(tags) = object.headers.tagging.as_ref().filter(|tags| !tags.is_empty()) {
             response.headers.insert("x-amz-tagging-count", tags.split('&').count().into());
+        }
+        if let Some(name) = object.other_checksum.filter(|_| input.checksum_mode.is_some()) {
+            response.headers.insert(name, HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="));
         }
         Ok(response)
     }

@@ -18,6 +18,8 @@ pub struct Object {
     pub checksum: Option<Checksum>,
     /// Of its parts, where the checksum is a composite one, which is no CRC of the whole.
     pub parts: Vec<Checked>,
+    /// The header of a checksum that does not combine, like `x-amz-checksum-sha256`. HEAD shows one of no meaning.
+    pub other_checksum: Option<&'static str>,
     pub headers: Headers,
     /// Encrypted with a key that its writer keeps and has to send with each request: SSE-C.
     pub customer_key: bool,
@@ -77,7 +79,8 @@ impl Object {
         let checksum = Some(Checksum::of(CrcAlgorithm::Crc64Nvme, &content));
         let (etag, modified) = (content.etag(), SystemTime::now());
         let (parts, headers) = (Vec::new(), Headers::default());
-        Object { content, etag, modified, checksum, parts, headers, customer_key: false, archive: None }
+        let (other_checksum, customer_key, archive) = (None, false, None);
+        Object { content, etag, modified, checksum, parts, other_checksum, headers, customer_key, archive }
     }
 
     /// With a header of user metadata, `x-amz-meta-` left out.
@@ -96,6 +99,11 @@ impl Object {
     pub fn with_checksum(mut self, algorithm: Option<CrcAlgorithm>) -> Object {
         self.checksum = algorithm.map(|algorithm| Checksum::of(algorithm, &self.content));
         self
+    }
+
+    /// With a checksum that does not combine, by its header's name, and no other.
+    pub fn with_other_checksum(self, header: &'static str) -> Object {
+        Object { checksum: None, other_checksum: Some(header), ..self }
     }
 }
 

@@ -4,7 +4,6 @@
 //! object is refused if anything else has been written there since the job began.
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::job::Job;
 use super::multipart::multipart;
@@ -14,7 +13,7 @@ use super::seal::{self, Seal};
 use crate::crc::{Algorithm, Crc};
 use crate::error::Error;
 use crate::receipt::Proof;
-use crate::s3::{AT_ONCE, S3, S3Error, Stood, Written, parts_in};
+use crate::s3::{S3, S3Error, Stood, Written, parts_in};
 use crate::uri::Uri;
 
 /// A final object that was written and proved.
@@ -29,7 +28,6 @@ pub struct Done {
 pub async fn execute(s3: &S3, job: &mut Job) -> Result<Done, Error> {
     let plan = plan::plan(job.line(), &plan::S3);
     let plan = plan.map_err(|source| Error::Plan { uri: job.target.clone(), source })?;
-    combine(s3, job).await?;
     let expected = job.crc();
     let (written, expected) = match plan.parts.as_slice() {
         [] => put(s3, job, &plan, &[], expected).await?,
@@ -41,19 +39,6 @@ pub async fn execute(s3: &S3, job: &mut Job) -> Result<Done, Error> {
     };
     let proof = prove(s3, &job.target, &plan, &written, expected).await?;
     Ok(Done { plan, etag: written.etag, proof })
-}
-
-/// Sources that a multipart client wrote, of which S3 has the CRCs of the parts only: those of the whole.
-async fn combine(s3: &S3, job: &mut Job) -> Result<(), Error> {
-    let composite = job.sources.iter_mut().filter(|source| source.object.is_composite);
-    let cut = &job.lead.bytes;
-    let combined = stream::iter(composite).map(async |source| {
-        let crc = s3.crc_of_parts(&source.object).await?;
-        let first = |crc: Crc| Crc::of(crc.algorithm, &cut[..source.start as usize]);
-        source.crc = crc.map(|crc| crc.behind(first(crc), source.object.size - source.start));
-        Ok(())
-    });
-    combined.buffer_unordered(AT_ONCE).try_collect().await
 }
 
 fn seal(job: &mut Job, plan: &Plan, crc: Option<Crc>) {

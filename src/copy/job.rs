@@ -27,6 +27,8 @@ pub struct Job {
     pub sources: Vec<Source>,
     pub lead: Lead,
     pub compression: Option<Compression>,
+    /// A header, without its ending, that no source may begin with.
+    pub ambiguous: Option<Bytes>,
     pub target: Uri,
     /// What stood at the target before anything else of the job was looked at.
     pub stood: Stood,
@@ -69,7 +71,8 @@ impl Job {
                 Origin::Source(source) => {
                     let source = &self.sources[source];
                     let bytes = s3.get_range(&source.object, range).await?;
-                    match source.unseen && !source.is_like_the_first(range, &bytes, self.compression) {
+                    let header = self.ambiguous.as_deref();
+                    match source.unseen && !source.is_like_the_first(range, &bytes, self.compression, header) {
                         true => Err(Error::Unlike { uri: source.object.uri.clone() }),
                         false => Ok(bytes),
                     }

@@ -15,5 +15,5 @@ pub mod source;
 pub use execute::{Done, execute};
 pub use job::Job;
 pub use join::{Alike, join};
-pub use lead::Lead;
+pub use lead::{Lead, names_itself};
 pub use source::Source;

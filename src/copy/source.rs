@@ -32,17 +32,38 @@ impl From<Object> for Source {
 
 impl Source {
     /// Whether a range that was read of it, while nobody has looked at it, says that it is compressed like
-    /// the first source, has no byte order mark, and ends in a newline. A range that is too short to tell says no.
-    pub fn is_like_the_first(&self, range: ByteRange, bytes: &[u8], compression: Option<Compression>) -> bool {
+    /// the first source, has neither byte order mark nor `header`, and ends in a newline. A range that is too short to
+    /// tell says no.
+    pub fn is_like_the_first(
+        &self,
+        range: ByteRange,
+        bytes: &[u8],
+        compression: Option<Compression>,
+        header: Option<&[u8]>,
+    ) -> bool {
+        let is_all = range.end == self.object.size;
+        let is_header = |header: &[u8]| begins_with(bytes, is_all, header) != Some(false);
         let begins = match range.start {
             0 => {
                 let is_enough = bytes.len() as u64 >= START.min(self.object.size);
-                is_enough && Compression::of(bytes) == compression && !bytes.starts_with(BOM)
+                let is_alike = Compression::of(bytes) == compression && !bytes.starts_with(BOM);
+                is_enough && is_alike && (compression.is_some() || !header.is_some_and(is_header))
             }
             start => start >= START,
         };
         let ends = range.end < self.object.size || compression.is_some() || bytes.ends_with(b"\n");
         begins && ends
+    }
+}
+
+/// Whether bytes begin with a record that is `header`; `None` where they are too few to tell.
+pub fn begins_with(bytes: &[u8], are_all: bool, header: &[u8]) -> Option<bool> {
+    match bytes.strip_prefix(header) {
+        None if !are_all && header.starts_with(bytes) => None,
+        None => Some(false),
+        Some([b'\n', ..] | [b'\r', b'\n', ..]) => Some(true),
+        Some([] | [b'\r']) if !are_all => None,
+        Some(rest) => Some(rest.is_empty()),
     }
 }
 
@@ -61,7 +82,7 @@ mod tests {
         let rows = b"1|a\n2|b\n3|c\n4|d\n5|e\n";
         let is = |bytes: &[u8], size, start: u64, compression| {
             let range = ByteRange { start, end: start + bytes.len() as u64 };
-            source(size).is_like_the_first(range, bytes, compression)
+            source(size).is_like_the_first(range, bytes, compression, None)
         };
         assert!(is(rows, 20, 0, None) && is(b"1\n", 2, 0, None) && is(&rows[..17], 20, 0, None));
         assert!(!is(&rows[..19], 19, 0, None), "the last row does not end");
@@ -70,5 +91,13 @@ mod tests {
         assert!(!is(&[BOM, rows].concat(), 23, 0, None), "a byte order mark in the middle of a file");
         assert!(!is(&rows[..15], 20, 0, None) && !is(&rows[15..], 20, 15, None), "cut within the start");
         assert!(is(&rows[16..], 20, 16, None));
+
+        let has_header = |bytes: &[u8], size, header: &[u8]| {
+            let range = ByteRange { start: 0, end: bytes.len() as u64 };
+            !source(size).is_like_the_first(range, bytes, None, Some(header))
+        };
+        assert!(has_header(rows, 20, b"1|a") && has_header(b"1|a\r\n", 5, b"1|a"));
+        assert!(!has_header(rows, 20, b"1|") && !has_header(b"1|a\n", 4, b"1|a\nb"));
+        assert!(has_header(&rows[..17], 20, rows), "too short to tell");
     }
 }

@@ -6,16 +6,24 @@
 //! id,"full name"                                          text: one line is a CSV record,
 //! id⏎full name⏎                                           several lines are one name each
 //! ```
+//!
+//! Text that can be read in two ways is refused: a wrong header is worse than none.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use serde::Deserialize;
+
+use crate::unload::options::{masked, names_a_secret};
 
 /// The most that is read of a sidecar: 1 MiB.
 pub const MAX_BYTES: u64 = 1 << 20;
 
+/// How many characters of a line an error shows.
+const SHOWN: usize = 100;
+
 /// The header list, and what else was said with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Columns {
     #[serde(rename = "columns")]
@@ -35,8 +43,12 @@ pub enum ColumnsError {
     Unnamed { position: usize },
     #[error("byte {at} is not UTF-8; save the file as UTF-8")]
     Utf8 { at: usize },
-    #[error("it begins like JSON, but is not the JSON of a header list: {0}")]
+    #[error("it begins like JSON, but is not the JSON of a header list: {}", told(_0))]
     Json(#[from] serde_json::Error),
+    #[error(
+        "line {line}, {text:?}, may be {one}, or {other}; write the names as a JSON array, like [\"id\", \"name\"]"
+    )]
+    Ambiguous { line: usize, text: String, one: &'static str, other: &'static str },
     #[error("it is no CSV record: {0}")]
     Csv(#[from] csv::Error),
 }
@@ -60,10 +72,15 @@ impl Columns {
             None => Err(ColumnsError::Empty),
             Some('[') => Columns::named(serde_json::from_str(text)?),
             Some('{') => serde_json::from_str::<Columns>(text)?.checked(),
-            Some(_) if text.contains(['\n', '\r']) => {
-                Columns::named(text.lines().map(|line| line.trim().to_owned()).collect())
+            Some(_) => {
+                let lines: Vec<&str> = text.lines().map(str::trim).collect();
+                refuse_ambiguous(&lines)?;
+                Columns::named(if lines.len() > 1 {
+                    lines.into_iter().map(str::to_owned).collect()
+                } else {
+                    record(text)?
+                })
             }
-            Some(_) => Columns::named(record(text)?),
         }
     }
 
@@ -96,6 +113,63 @@ impl Columns {
             Some(index) => Err(ColumnsError::Unnamed { position: index + 1 }),
             None => Ok(self),
         }
+    }
+}
+
+/// Refuses what somebody may have meant otherwise than it would be read.
+fn refuse_ambiguous(lines: &[&str]) -> Result<(), ColumnsError> {
+    let is_comment = |line: &&str| line.starts_with('#');
+    let is_several = lines.len() > 1;
+    for (index, line) in lines.iter().enumerate() {
+        let (one, other) = if line.contains('\r') {
+            ("one line with a carriage return in it", "several")
+        } else if is_several && is_comment(line) && !lines.iter().all(is_comment) {
+            ("a name", "a comment")
+        } else if is_open(line) {
+            ("a name with a quotation mark in it", "the beginning of a name that goes on behind it")
+        } else if is_several && line.starts_with('"') {
+            ("a name with quotation marks around it", "a quoted name, as in CSV")
+        } else if is_several && line.contains(',') {
+            ("one name with a comma in it", "a CSV record of several names")
+        } else {
+            continue;
+        };
+        let text = line.chars().take(SHOWN).collect();
+        return Err(ColumnsError::Ambiguous { line: index + 1, text, one, other });
+    }
+    Ok(())
+}
+
+/// Whether a quotation mark at the beginning of a field is not closed within the line.
+fn is_open(line: &str) -> bool {
+    let (mut is_quoted, mut is_start) = (false, true);
+    for c in line.chars() {
+        match c {
+            '"' if is_start || is_quoted => (is_quoted, is_start) = (!is_quoted, is_quoted),
+            ',' if !is_quoted => is_start = true,
+            c if c.is_whitespace() => (),
+            _ => is_start = false,
+        }
+    }
+    is_quoted
+}
+
+/// Without what it says of a value, which may be options with a secret in them.
+fn told(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if !names_a_secret(&text) { text } else { format!("line {} column {}", error.line(), error.column()) }
+}
+
+impl fmt::Debug for Columns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Columns { names, options, filename, bom } = self;
+        let options = options.as_deref().map(masked);
+        f.debug_struct("Columns")
+            .field("names", names)
+            .field("options", &options)
+            .field("filename", filename)
+            .field("bom", bom)
+            .finish()
     }
 }
 
@@ -140,7 +214,38 @@ mod tests {
 
     #[test]
     fn several_lines_are_one_name_each() {
-        assert_eq!(names("id\nprice, net\r\nlast\n\n"), ["id", "price, net", "last"]);
+        assert_eq!(names("id\nprice net\r\n5\" pipe\n\n"), ["id", "price net", "5\" pipe"]);
+        assert_eq!(names("#id\n#name"), ["#id", "#name"]);
+    }
+
+    #[test]
+    fn refuses_what_can_be_read_in_two_ways() {
+        for (text, line, other) in [
+            ("id\nprice, net\n", 2, "a CSV record of several names"),
+            ("id,name\ncity\n", 1, "a CSV record of several names"),
+            ("id,\"full\nname\"", 1, "the beginning of a name that goes on behind it"),
+            ("id\n\"full\nname\"", 2, "the beginning of a name that goes on behind it"),
+            ("id,\"name", 1, "the beginning of a name that goes on behind it"),
+            ("\"id\"\n\"name\"", 1, "a quoted name, as in CSV"),
+            ("id\rname", 1, "several"),
+            ("id\nna\rme\n", 2, "several"),
+            ("# of the orders\nid\nname", 1, "a comment"),
+            ("id\n#name", 2, "a comment"),
+        ] {
+            let error = error(text);
+            assert!(error.starts_with(&format!("line {line}, ")), "{text:?}: {error}");
+            assert!(error.contains(&format!("or {other}; write the names as a JSON array")), "{text:?}: {error}");
+        }
+        assert_eq!(names("#id,\"a\"\"b\",c"), ["#id", "a\"b", "c"]);
+    }
+
+    #[test]
+    fn secrets_in_options_are_not_shown() {
+        let text = r#"{"columns": ["id"], "options": "CREDENTIALS 'TOPSECRET' GZIP"}"#;
+        let shown = format!("{:?}", Columns::parse(text.as_bytes()).unwrap());
+        assert!(shown.contains("GZIP") && !shown.contains("TOPSECRET"), "{shown}");
+        let error = error(r#"{"columns": "CREDENTIALS 'TOPSECRET'"}"#);
+        assert!(error.ends_with("line 1 column 37") && !error.contains("TOPSECRET"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::io::{self, Read};
 
+use serde::de::IgnoredAny;
+
 use super::encode::BOM;
+use super::zstd;
 use crate::unload::options::{Compression, Field};
 use crate::unload::{Dialect, Record};
 
@@ -23,7 +26,7 @@ pub enum First {
     /// There is no record.
     Empty,
     /// Its bytes, line ending included; how many fields it has, or characters, where widths are fixed; and whether
-    /// it ends in `\r\n`.
+    /// records end in `\r\n`.
     Record { bytes: Vec<u8>, fields: usize, crlf: bool },
     /// It does not end within what was read.
     Unended,
@@ -32,7 +35,9 @@ pub enum First {
 impl Opening {
     /// `whole` says that these are all bytes of the file, so that a record may end with it.
     pub fn of(bytes: &[u8], whole: bool, compression: Option<Compression>, dialect: &Dialect) -> Opening {
-        let Some(compression) = compression else { return Opening::within(bytes, whole, dialect) };
+        let Some(compression) = compression.filter(|_| !bytes.is_empty()) else {
+            return Opening::within(bytes, whole, dialect);
+        };
         let mut most = SOME;
         loop {
             let (text, ended) = compression.begin(bytes, most);
@@ -55,12 +60,9 @@ impl Opening {
             record => record,
         };
         let Some(Record { length, fields, crlf }) = record else { return Opening { bom, first: First::Unended } };
-        let bytes = text[..length].to_vec();
-        let fields = match dialect {
-            Dialect::FixedWidth(_) => String::from_utf8_lossy(without_ending(&bytes)).chars().count(),
-            _ => fields,
-        };
-        Opening { bom, first: First::Record { bytes, fields, crlf } }
+        let is_sure = matches!(dialect, Dialect::FixedWidth(widths) if Field::sum(widths) == fields);
+        let crlf = crlf && (is_sure || all_end_in_crlf(&text[length..], dialect));
+        Opening { bom, first: First::Record { bytes: text[..length].to_vec(), fields, crlf } }
     }
 
     /// How many bytes it takes in a file that is not compressed.
@@ -71,6 +73,39 @@ impl Opening {
         };
         record + if self.bom { BOM.len() } else { 0 }
     }
+}
+
+/// A value may end in a carriage return, so that one record does not tell: whether there are more, and all of them
+/// end so.
+fn all_end_in_crlf(mut rest: &[u8], dialect: &Dialect) -> bool {
+    let mut records = std::iter::from_fn(|| {
+        let record = Record::first(rest, dialect)?;
+        rest = &rest[record.length..];
+        Some(record.crlf)
+    });
+    records.next() == Some(true) && records.all(|crlf| crlf)
+}
+
+/// Why rows need no header, if the first bytes of a file say so. A JSON object may go on beyond them.
+pub fn names_itself(bytes: &[u8], may_be_json: bool) -> Option<&'static str> {
+    if bytes.starts_with(b"PAR1") {
+        return Some("it is Parquet, which names its columns itself");
+    }
+    let text = match Compression::of(bytes) {
+        Some(compression) => compression.begin(bytes, SOME).0,
+        None => bytes.to_vec(),
+    };
+    let line = text.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+    (may_be_json && is_json(line)).then_some("its first record is a JSON object, which names its columns itself")
+}
+
+/// Whether a record is a JSON object, or the beginning of one if it does not end.
+pub fn is_json(record: &[u8]) -> bool {
+    record.starts_with(b"{")
+        && match serde_json::from_slice::<IgnoredAny>(record) {
+            Ok(_) => true,
+            Err(error) => error.is_eof() && record.len() > 1 && !record.ends_with(b"\n"),
+        }
 }
 
 /// How many fields the first record must have for these names; of a fixed width, how many characters.
@@ -106,17 +141,7 @@ impl Compression {
         let ended = match self {
             Compression::Gzip => read(&mut flate2::read::MultiGzDecoder::new(bytes)),
             Compression::Bzip2 => read(&mut bzip2::read::MultiBzDecoder::new(bytes)),
-            Compression::Zstd => {
-                let mut rest = bytes;
-                let mut ended = true;
-                while ended && !rest.is_empty() {
-                    ended = match ruzstd::decoding::StreamingDecoder::new(&mut rest) {
-                        Ok(mut frame) => read(&mut frame),
-                        Err(_) => false,
-                    };
-                }
-                ended
-            }
+            Compression::Zstd => zstd::begin(bytes, most, &mut text),
         };
         (text, ended)
     }
@@ -134,7 +159,7 @@ mod tests {
     }
 
     fn record(text: &str, fields: usize) -> First {
-        First::Record { bytes: text.as_bytes().to_vec(), fields, crlf: text.ends_with("\r\n") }
+        First::Record { bytes: text.as_bytes().to_vec(), fields, crlf: false }
     }
 
     #[test]
@@ -145,6 +170,39 @@ mod tests {
         assert_eq!(first("CSV", b"1,2", false, None), First::Unended);
         assert_eq!(first("CSV", b"1,2\r\n", false, None), record("1,2\r\n", 2));
         assert_eq!(first("FIXEDWIDTH 'a:3,b:4'", "1  größ\n2".as_bytes(), false, None), record("1  größ\n", 7));
+    }
+
+    /// A value may end in a carriage return.
+    #[test]
+    fn more_than_one_record_tells_how_all_end() {
+        for (sql, rows, expected) in [
+            ("", "1|a\r\n2|b\r\n", true),
+            ("", "1|a\r\n2|b\n", false),
+            ("", "1|a\r\n2|b\r\n3|c\n", false),
+            ("", "1|a\r\n", false),
+            ("CSV", "1,\"a\"\r\n2,b\r\n3,c", true),
+            ("FIXEDWIDTH 'a:1,b:1'", "1a\r\n", true),
+            ("FIXEDWIDTH 'a:1,b:2'", "1a\r\n", false),
+        ] {
+            let First::Record { crlf, .. } = first(sql, rows.as_bytes(), true, None) else { panic!("{rows:?}") };
+            assert_eq!(crlf, expected, "{sql} {rows:?}");
+        }
+    }
+
+    #[test]
+    fn rows_with_names_of_their_own() {
+        let json = b"{\"id\":1,\"name\":\"a\"}\n{\"id\":2}\n";
+        let names_itself = |bytes: &[u8]| names_itself(bytes, true);
+        assert!(
+            names_itself(json).is_some() && names_itself(&json[..12]).is_some() && names_itself(b"PAR1...").is_some()
+        );
+        for compression in [Compression::Gzip, Compression::Bzip2, Compression::Zstd] {
+            assert!(names_itself(&compression.member(json).unwrap()).is_some(), "{compression}");
+            assert_eq!(names_itself(&compression.member(b"1|a\n").unwrap()), None, "{compression}");
+        }
+        for rows in [&b""[..], b"1|a\n", b"{}|1\n", b"{a}\n", b"[1]\n", b"{\"id\n", b"{", b"\"PAR1\"\n"] {
+            assert_eq!(names_itself(rows), None, "{rows:?}");
+        }
     }
 
     #[test]
@@ -159,7 +217,8 @@ mod tests {
         }
         assert_eq!(Opening::of(BOM, true, None, &csv), Opening { bom: true, first: First::Empty });
         let fixed = Dialect::FixedWidth(vec![Field { id: "a".to_owned(), width: 2 }]);
-        assert_eq!(Opening::of("\u{feff}ab\r\n".as_bytes(), true, None, &fixed).first, record("ab\r\n", 2));
+        let expected = First::Record { bytes: b"ab\r\n".to_vec(), fields: 2, crlf: true };
+        assert_eq!(Opening::of("\u{feff}ab\r\n".as_bytes(), true, None, &fixed).first, expected);
     }
 
     #[test]

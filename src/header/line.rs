@@ -8,8 +8,8 @@ use super::lookup::Found;
 use crate::error::Error;
 use crate::receipt::{ColumnsFrom, Proof, Written};
 use crate::settings::Settings;
-use crate::unload::Dialect;
 use crate::unload::options::Compression;
+use crate::unload::{Dialect, Options, name};
 use crate::uri::Uri;
 
 /// How many characters of a record an error shows, where SHOW_RECORD allows it.
@@ -24,6 +24,8 @@ pub struct Line {
     from: ColumnsFrom,
     /// How many.
     columns: usize,
+    /// What ends records.
+    ending: &'static [u8],
 }
 
 impl Line {
@@ -42,7 +44,7 @@ impl Line {
             Error::Encode { uri, place, source }
         })?;
         let bom = found.columns.bom.or(settings.bom.then_some(true));
-        Ok(Line { text, bom, from: found.from, columns: found.columns.names.len() })
+        Ok(Line { text, bom, from: found.from, columns: found.columns.names.len(), ending: b"\n" })
     }
 
     /// The header that the sources bring, the first of which has this URI.
@@ -52,7 +54,7 @@ impl Line {
                 let mut text = bytes.clone();
                 text.extend((!text.ends_with(b"\n")).then_some(b'\n'));
                 let (bom, from) = (settings.bom.then_some(true), ColumnsFrom::Source);
-                Ok(Line { text, bom, from, columns: *fields })
+                Ok(Line { text, bom, from, columns: *fields, ending: b"\n" })
             }
             First::Unended => Err(Error::HeaderUnended { uri: uri.clone() }),
             First::Empty => {
@@ -71,22 +73,27 @@ impl Line {
         first: &First,
         dialect: &Dialect,
     ) -> Result<Line, Error> {
-        let (record, fields) = match first {
+        let (bytes, fields) = match first {
             First::Empty => return Ok(self),
             First::Record { bytes, fields, .. } => (bytes, *fields),
             First::Unended => return Err(Error::RecordUnended { uri: uri.clone() }),
         };
         let expected = first::expected(self.columns, dialect);
-        if fields == expected {
+        let by_width = matches!(dialect, Dialect::FixedWidth(_));
+        // Of a JSON object, the commas may make as many fields as there are names.
+        let is_json = !by_width && fields > 1 && first::is_json(bytes);
+        if fields == expected && !is_json {
             return Ok(self);
         }
         let by_width = matches!(dialect, Dialect::FixedWidth(_));
-        if let Some(found) = found.of_rows(fields).filter(|_| !by_width) {
+        if let Some(found) = found.of_rows(fields).filter(|_| !by_width && !is_json) {
             return Line::given(settings, uri, &found, dialect);
         }
+        let columns = self.columns;
+        let cause = if by_width { String::new() } else { likely_cause(uri, bytes, columns, fields) };
         let (uri, place) = (uri.clone(), found.place.clone());
-        let record = settings.show_record.then(|| String::from_utf8_lossy(record).chars().take(SHOWN).collect());
-        Err(Error::ColumnsDiffer { uri, place, columns: self.columns, expected, found: fields, by_width, record })
+        let record = settings.show_record.then(|| String::from_utf8_lossy(bytes).chars().take(SHOWN).collect());
+        Err(Error::ColumnsDiffer { uri, place, columns, expected, found: fields, by_width, cause, record })
     }
 
     /// The line as the sources have theirs: ending as their first record does, and with a byte order mark
@@ -94,29 +101,37 @@ impl Line {
     pub fn like(mut self, opening: &Opening) -> Line {
         self.bom.get_or_insert(opening.bom);
         if matches!(opening.first, First::Record { crlf: true, .. }) {
-            self.text = [without_ending(&self.text), b"\r\n"].concat();
+            // A header that the sources brought ends so already.
+            if self.from != ColumnsFrom::Source {
+                self.text = [self.text.strip_suffix(b"\n").unwrap_or(&self.text), b"\r\n"].concat();
+            }
+            self.ending = b"\r\n";
         }
         self
     }
 
-    /// How much of each source is cut off, since this line comes in place of it: a byte order mark, and a
+    /// How much of the first source is cut off, since this line comes in place of it: a byte order mark, and a
     /// header of its own if HEADER promises one or it is this very line. `None` where the only source begins
     /// with this line already.
     pub fn replaces(
         &self,
         uri: &Uri,
         opening: &Opening,
-        is_promised: bool,
+        (options, settings): (&Options, &Settings),
         compression: Option<Compression>,
         is_only: bool,
     ) -> Result<Option<usize>, Error> {
         let own = match &opening.first {
             First::Record { bytes, .. } => Some(without_ending(bytes)),
-            First::Unended if is_promised => return Err(Error::HeaderUnended { uri: uri.clone() }),
+            First::Unended if options.header => return Err(Error::HeaderUnended { uri: uri.clone() }),
             _ => None,
         };
-        let is_there = own == Some(without_ending(&self.text));
-        let has_header = is_there || is_promised && own.is_some();
+        let is_this = own == Some(self.bare());
+        if is_this && settings.check_columns && options.stated && !options.header {
+            return Err(Error::HeaderOrRow { uri: uri.clone() });
+        }
+        let is_there = is_this && !is_row(options, settings);
+        let has_header = is_there || options.header && own.is_some();
         match compression {
             _ if is_there && is_only && self.has_bom() == opening.bom => Ok(None),
             Some(compression) if has_header => Err(Error::HeaderInside { uri: uri.clone(), compression }),
@@ -131,13 +146,19 @@ impl Line {
         self.columns
     }
 
+    /// Without its ending.
+    pub fn bare(&self) -> &[u8] {
+        without_ending(&self.text)
+    }
+
     fn has_bom(&self) -> bool {
         self.bom == Some(true)
     }
 
     /// What tells it from other lines before the sources have been looked at.
-    pub fn asked(&self) -> Vec<u8> {
-        [format!("{:?} ", self.bom).as_bytes(), &self.text].concat()
+    pub fn asked(&self, options: &Options, settings: &Settings) -> Vec<u8> {
+        let row = if is_row(options, settings) { "row " } else { "" };
+        [format!("{:?} {row}", self.bom).as_bytes(), &self.text].concat()
     }
 
     /// As it stands in a file that is not compressed.
@@ -156,12 +177,35 @@ impl Line {
 
     /// What ends its records.
     pub fn ending(&self) -> &'static [u8] {
-        if self.text.ends_with(b"\r\n") { b"\r\n" } else { b"\n" }
+        self.ending
     }
 
     /// What a receipt says of an object with this header.
     pub fn written(&self, bytes: u64, etag: &str, parts: usize, proof: Proof) -> Written {
         let etag = etag.trim_matches('"').to_owned();
         Written { columns_from: self.from, columns: self.columns, bytes, bytes_through: 0, parts, proof, etag }
+    }
+}
+
+/// Whether a first record that is the header itself is a row all the same: the options are known, without HEADER, and
+/// nothing is to be checked.
+fn is_row(options: &Options, settings: &Settings) -> bool {
+    options.stated && !options.header && !settings.check_columns
+}
+
+/// Why a record has another number of fields than there are columns, if that can be guessed.
+fn likely_cause(uri: &Uri, record: &[u8], columns: usize, fields: usize) -> String {
+    let partitions = name::partitions(&uri.key);
+    let folders = partitions.join(", ");
+    if first::is_json(record) {
+        "it is a JSON object, so that the options most likely lack FORMAT JSON; ".to_owned()
+    } else if partitions.is_empty() || columns.abs_diff(fields) != partitions.len() {
+        String::new()
+    } else if fields > columns {
+        format!(
+            "there are as many more as the key has partition folders ({folders}), which INCLUDE leaves in the rows; "
+        )
+    } else {
+        format!("there are as many fewer as the key has partition folders ({folders}), which the rows lack; ")
     }
 }

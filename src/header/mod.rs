@@ -8,6 +8,7 @@ pub mod first;
 pub mod line;
 pub mod lookup;
 pub mod owner;
+mod zstd;
 
 pub use columns::Columns;
 pub use encode::encode;

@@ -6,10 +6,13 @@
 //! Syntax and contradictions: AWS, Redshift database developer guide, UNLOAD.
 
 mod grammar;
+mod secret;
+mod token;
 
 use std::fmt;
 
 use grammar::{Given, Keyword};
+pub use secret::{masked, names_a_secret};
 
 /// How the rows of the file are written, and so the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,10 +95,12 @@ impl Default for Options {
 pub enum OptionsError {
     #[error("{0:?} is no option of UNLOAD")]
     Unknown(String),
-    #[error("{option} needs {expected}, but {found} stands there")]
-    Value { option: String, expected: &'static str, found: String },
+    #[error("{option} needs {expected}, but {} stands there", or_nothing(found.as_deref()))]
+    Value { option: String, expected: &'static str, found: Option<String> },
     #[error("a quote is opened and not closed: {0}")]
     OpenQuote(String),
+    #[error("a comment is opened and not closed: {0}")]
+    OpenComment(String),
     #[error("{0} is given twice")]
     Twice(String),
     #[error("{0} can't be used with {1}")]
@@ -112,7 +117,7 @@ impl Options {
     /// # Ok::<(), unload_header::unload::options::OptionsError>(())
     /// ```
     pub fn parse(sql: &str) -> Result<Options, OptionsError> {
-        let given = grammar::parse(sql)?;
+        let given = grammar::parse(sql).map_err(|error| error.masked(sql))?;
         refuse_contradictions(&given)?;
         Ok(Options::from(&given))
     }
@@ -177,6 +182,10 @@ fn refuse_contradictions(given: &Given) -> Result<(), OptionsError> {
         }
         _ => Ok(()),
     }
+}
+
+fn or_nothing(found: Option<&str>) -> String {
+    found.map_or_else(|| "nothing".to_owned(), |found| format!("\"{found}\""))
 }
 
 impl fmt::Display for Compression {

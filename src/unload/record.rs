@@ -1,19 +1,21 @@
 //! The first record of a file, read in the file's dialect.
 
 use super::Dialect;
+use super::options::Field;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     /// In bytes, its newline included.
     pub length: usize,
+    /// How many there are; of fixed widths, how many characters.
     pub fields: usize,
-    /// It ends in a carriage return and a newline, neither of them part of a value.
+    /// It ends in a carriage return and a newline, and neither of them is known to be part of a value.
     pub crlf: bool,
 }
 
 impl Record {
     /// The record that `bytes` begin with; `None` where it does not end within them. A newline within
-    /// quotes or behind an escape character does not end it.
+    /// quotes, behind an escape character or within a fixed width does not end it.
     ///
     /// ```
     /// use unload_header::unload::{Options, Record};
@@ -24,13 +26,22 @@ impl Record {
     /// ```
     pub fn first(bytes: &[u8], dialect: &Dialect) -> Option<Record> {
         let (delimiter, quotes, escape) = match dialect {
-            Dialect::Csv { delimiter } => (Some(*delimiter), true, false),
-            Dialect::Text { delimiter, add_quotes, escape } => (Some(*delimiter), *add_quotes, *escape),
-            Dialect::FixedWidth(_) | Dialect::Json | Dialect::Parquet => (None, false, false),
+            Dialect::Csv { delimiter } => (Some(*delimiter), Quotes::Doubled, false),
+            Dialect::Text { delimiter, add_quotes: true, escape } => (Some(*delimiter), Quotes::Around, *escape),
+            Dialect::Text { delimiter, add_quotes: false, escape } => (Some(*delimiter), Quotes::None, *escape),
+            Dialect::FixedWidth(fields) => return Record::of_width(bytes, Field::sum(fields)),
+            Dialect::Json | Dialect::Parquet => (None, Quotes::None, false),
         };
+        let ends = |byte: u8| Some(byte) == delimiter || byte == b'\n';
         let (mut fields, mut escaped, mut place) = (1, false, Place::Start);
         for (at, byte) in bytes.iter().enumerate() {
             let still = if place == Place::Quoted { Place::Quoted } else { Place::Within };
+            // Of quotes that stand around a value as it is, only one that the value's end follows ends it.
+            let closes = || match bytes[at + 1..] {
+                [b'\r', b'\n', ..] => true,
+                [next, ..] => quotes == Quotes::Doubled || ends(next),
+                [] => true,
+            };
             place = match byte {
                 _ if escaped => {
                     escaped = false;
@@ -40,8 +51,9 @@ impl Record {
                     escaped = true;
                     still
                 }
-                b'"' if place == Place::Quoted => Place::Closed,
-                b'"' if quotes && matches!(place, Place::Start | Place::Closed) => Place::Quoted,
+                b'"' if place == Place::Quoted && closes() => Place::Closed,
+                b'"' if quotes == Quotes::Doubled && place == Place::Closed => Place::Quoted,
+                b'"' if quotes != Quotes::None && place == Place::Start => Place::Quoted,
                 _ if place == Place::Quoted => Place::Quoted,
                 b'\n' => return Some(Record { length: at + 1, fields, crlf: place == Place::Return }),
                 b'\r' => Place::Return,
@@ -54,6 +66,58 @@ impl Record {
         }
         None
     }
+
+    /// Of so many characters, line breaks among them, if a line ends behind these; otherwise, up to the first newline.
+    fn of_width(bytes: &[u8], width: usize) -> Option<Record> {
+        let newline = bytes.iter().position(|byte| *byte == b'\n')?;
+        let end = behind(bytes, width);
+        if let Some((crlf, ending)) = end.and_then(|end| ending(&bytes[end..])) {
+            let length = end.unwrap_or_default() + ending;
+            // Lines that are all as long as each other are more likely records of other widths.
+            let mut lines = bytes[..length - ending].split(|byte| *byte == b'\n').map(characters);
+            let first = lines.next();
+            if newline >= length - ending || lines.any(|line| Some(line) != first) {
+                return Some(Record { length, fields: width, crlf });
+            }
+        }
+        let line = &bytes[..newline];
+        let text = line.strip_suffix(b"\r").unwrap_or(line);
+        Some(Record { length: newline + 1, fields: characters(text), crlf: text.len() < line.len() })
+    }
+}
+
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| begins_character(byte)).count()
+}
+
+/// Behind which bytes so many characters end.
+fn behind(bytes: &[u8], characters: usize) -> Option<usize> {
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| begins_character(byte)).map(|(at, _)| at);
+    starts.chain([bytes.len()]).nth(characters)
+}
+
+/// In UTF-8.
+fn begins_character(byte: &u8) -> bool {
+    !matches!(byte, 0x80..=0xbf)
+}
+
+/// Whether bytes begin with a line ending, which of the two, and how long it is.
+fn ending(bytes: &[u8]) -> Option<(bool, usize)> {
+    match bytes {
+        [b'\r', b'\n', ..] => Some((true, 2)),
+        [b'\n', ..] => Some((false, 1)),
+        _ => None,
+    }
+}
+
+/// What quotation marks around a value mean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    None,
+    /// One within the value stands there twice: CSV.
+    Doubled,
+    /// The value stands between them as it is: ADDQUOTES.
+    Around,
 }
 
 /// Where in a field a byte stands.
@@ -89,6 +153,25 @@ mod tests {
         assert_eq!(first("CSV DELIMITER ';'", "a,b;c\n"), Some((6, 2)));
         assert_eq!(first("CSV", "\n"), Some((1, 1)));
         assert_eq!(first("CSV", "5\" pipe,\"a\"\n"), Some((12, 2)), "a quote within a field is nothing else");
+    }
+
+    #[test]
+    fn quotes_around_a_value_may_hold_others() {
+        assert_eq!(first("ADDQUOTES", "\"say \"hi\"\"|2\nx"), Some((13, 2)));
+        assert_eq!(first("ADDQUOTES", "\"\"\"|\"\"|\"a\"b\"\n3|"), Some((13, 3)));
+        assert_eq!(first("ADDQUOTES", "\"5\"\"\r\nx"), Some((6, 1)));
+        assert_eq!(first("ADDQUOTES DELIMITER ','", "1,\"5\"\"\n2,"), Some((7, 2)));
+    }
+
+    #[test]
+    fn a_fixed_width_may_hold_a_line_break() {
+        let sql = "FIXEDWIDTH 'a:3,b:4'";
+        assert_eq!(first(sql, "1  a\nbc\n2  x"), Some((8, 7)));
+        assert_eq!(first(sql, "1  a\r\nö\r\n2  x"), Some((10, 7)));
+        assert_eq!(first(sql, "1  abc\r\n2  x"), Some((8, 7)), "the return is a value's last");
+        assert_eq!(first(sql, "1  abcd\n2  x"), Some((8, 7)));
+        assert_eq!(first(sql, "1  ab\n2  x"), Some((6, 5)), "too narrow");
+        assert_eq!(first("FIXEDWIDTH 'a:5'", "12\n34\n56\n"), Some((3, 2)), "lines that are alike are records");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::token::{Token, tokens};
 use super::{Field, OptionsError};
 
 /// An option's name; `Display` gives it as SQL has it.
@@ -101,7 +102,8 @@ impl Given {
 
 pub fn parse(sql: &str) -> Result<Given, OptionsError> {
     let tokens = tokens(sql)?;
-    let mut rest = Tokens { tokens: &tokens };
+    let ends = tokens.iter().rposition(|token| !matches!(token, Token::Sign(';'))).map_or(0, |last| last + 1);
+    let mut rest = Tokens { tokens: &tokens[..ends] };
     let mut given = Given::default();
     while let Some(token) = rest.next() {
         let mut name = token.to_string();
@@ -111,8 +113,8 @@ pub fn parse(sql: &str) -> Result<Given, OptionsError> {
             let known = |format: &&Token| ["CSV", "PARQUET", "JSON"].iter().any(|known| format.is(known));
             let known = format.filter(known).ok_or_else(|| value("FORMAT", "CSV, PARQUET or JSON", format))?;
             name = known.to_string();
-        } else if token.is("WITH") {
-            continue;
+        } else if let Some(authorization) = rest.authorization(token) {
+            name = authorization.to_string();
         }
         let keyword = KEYWORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name)).map(|(_, it)| *it);
         let keyword = rest.value_of(keyword.ok_or(OptionsError::Unknown(name))?, &mut given)?;
@@ -124,62 +126,6 @@ pub fn parse(sql: &str) -> Result<Given, OptionsError> {
     Ok(given)
 }
 
-#[derive(Debug)]
-enum Token {
-    Word(String),
-    Quoted(String),
-    Sign(char),
-}
-
-impl Token {
-    fn is(&self, word: &str) -> bool {
-        matches!(self, Token::Word(it) if it.eq_ignore_ascii_case(word))
-    }
-}
-
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Token::Word(word) => f.write_str(word),
-            Token::Quoted(text) => write!(f, "'{}'", text.replace('\'', "''")),
-            Token::Sign(sign) => write!(f, "{sign}"),
-        }
-    }
-}
-
-fn tokens(sql: &str) -> Result<Vec<Token>, OptionsError> {
-    let mut tokens = Vec::new();
-    let mut rest = sql.trim().trim_end_matches(|c: char| c == ';' || c.is_whitespace());
-    while let Some(first) = rest.chars().next() {
-        let (token, end) = if first == '\'' {
-            let (text, length) = quoted(&rest[1..]).ok_or_else(|| OptionsError::OpenQuote(rest.to_owned()))?;
-            (Token::Quoted(text), 1 + length)
-        } else if first.is_alphanumeric() || first == '_' {
-            let word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
-            let end = rest.find(|c| !word(c)).unwrap_or(rest.len());
-            (Token::Word(rest[..end].to_owned()), end)
-        } else {
-            (Token::Sign(first), first.len_utf8())
-        };
-        tokens.push(token);
-        rest = rest[end..].trim_start();
-    }
-    Ok(tokens)
-}
-
-/// The text up to its closing quote, where `''` stands for one, and the length up to behind it.
-fn quoted(rest: &str) -> Option<(String, usize)> {
-    let mut text = String::new();
-    let mut chars = rest.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\'' if chars.next_if(|(_, next)| *next == '\'').is_none() => return Some((text, at + 1)),
-            _ => text.push(c),
-        }
-    }
-    None
-}
-
 struct Tokens<'t> {
     tokens: &'t [Token],
 }
@@ -189,6 +135,13 @@ impl<'t> Tokens<'t> {
         let (first, rest) = self.tokens.split_first()?;
         self.tokens = rest;
         Some(first)
+    }
+
+    /// What stands behind a WITH, which only an authorization may have before it: `[WITH] CREDENTIALS`.
+    fn authorization(&mut self, token: &Token) -> Option<&'t Token> {
+        let known = ["CREDENTIALS", "IAM_ROLE", "ACCESS_KEY_ID"];
+        let follows = self.tokens.first().is_some_and(|next| known.iter().any(|known| next.is(known)));
+        (token.is("WITH") && follows).then(|| self.next()).flatten()
     }
 
     /// Passes over a word, if it stands there.
@@ -242,15 +195,17 @@ impl<'t> Tokens<'t> {
 
     /// `BY ( column [, …] ) [INCLUDE]`
     fn partition(&mut self) -> Result<bool, OptionsError> {
-        let form = "BY (column, …)";
-        let by = self.skip("BY");
-        let open = by && matches!(self.next(), Some(Token::Sign('(')));
-        let mut next = self.next();
-        while open && !matches!(next, None | Some(Token::Sign(')'))) {
-            next = self.next();
-        }
-        if !open || next.is_none() {
-            return Err(value("PARTITION", form, next));
+        let mut expected = |is: fn(&Token) -> bool| match self.next() {
+            Some(token) if is(token) => Ok(token),
+            other => Err(value("PARTITION", "BY (column, …)", other)),
+        };
+        expected(|token| token.is("BY"))?;
+        expected(|token| matches!(token, Token::Sign('(')))?;
+        loop {
+            expected(|token| matches!(token, Token::Word(_) | Token::Name(_)))?;
+            if matches!(expected(|token| matches!(token, Token::Sign(',' | ')')))?, Token::Sign(')')) {
+                break;
+            }
         }
         Ok(!self.skip("INCLUDE"))
     }
@@ -281,8 +236,7 @@ impl<'t> Tokens<'t> {
 }
 
 fn value(option: &str, expected: &'static str, found: Option<&impl fmt::Display>) -> OptionsError {
-    let found = found.map_or_else(|| "nothing".to_owned(), |found| format!("\"{found}\""));
-    OptionsError::Value { option: option.to_owned(), expected, found }
+    OptionsError::Value { option: option.to_owned(), expected, found: found.map(ToString::to_string) }
 }
 
 /// The character itself, `\t`, or an octal `\ddd` as COPY takes it.

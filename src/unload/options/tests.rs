@@ -70,6 +70,71 @@ fn every_other_option_is_accepted() {
 }
 
 #[test]
+fn comments_are_skipped() {
+    let sql = "GZIP -- it's compressed, \"mostly\"\nDELIMITER /* not '|', as /* before */ */ ','; -- the end";
+    let options = Options::parse(sql).unwrap();
+    assert_eq!(options.compression, Some(Compression::Gzip));
+    assert_eq!(options.dialect, dialect("DELIMITER ','"));
+    assert_eq!(dialect("DELIMITER '-' NULL AS '--'"), dialect("DELIMITER '-'"), "no comment within a text");
+    assert_eq!(Options::parse("-- GZIP\n/* HEADER */").unwrap(), Options::default());
+    assert_eq!(error("GZIP /* and"), "a comment is opened and not closed: /* and");
+    let partitions = "PARTITION BY (\"a -- b)\", c /* d */) GZIP";
+    assert_eq!(Options::parse(partitions).unwrap().compression, Some(Compression::Gzip));
+}
+
+#[test]
+fn a_backslash_makes_a_quotation_mark() {
+    assert_eq!(dialect(r"DELIMITER '\''"), dialect("DELIMITER ''''"));
+    let options = Options::parse(r"NULL AS 'it\'s' GZIP").unwrap();
+    assert_eq!(options.compression, Some(Compression::Gzip));
+    for sql in [r"DELIMITER '\'", r"DELIMITER '\' NULL AS '' GZIP"] {
+        assert_eq!(dialect(sql), Dialect::Text { delimiter: b'\\', add_quotes: false, escape: false }, "{sql}");
+    }
+    assert_eq!(dialect(r"NULL AS '\\' DELIMITER ';'"), dialect("DELIMITER ';'"), "an escaped backslash");
+}
+
+#[test]
+fn what_redshift_does_not_take_is_refused() {
+    for sql in ["PARTITION BY ()", "PARTITION BY (a,)", "PARTITION BY (a b)", "PARTITION BY ('a')"] {
+        assert!(matches!(Options::parse(sql), Err(OptionsError::Value { .. })), "{sql}");
+    }
+    for sql in ["WITH", "GZIP WITH", "WITH GZIP", "WITH WITH CREDENTIALS 'x'"] {
+        assert_eq!(error(sql), "\"WITH\" is no option of UNLOAD", "{sql}");
+    }
+    assert!(Options::parse("WITH IAM_ROLE default").is_ok());
+}
+
+/// Neither as the value of a setting, nor in what is said of it.
+#[test]
+fn secrets_are_never_shown() {
+    for sql in [
+        "CREDENTIALS 'aws_access_key_id=A;aws_secret_access_key=TOPSECRET' GZIPP",
+        "CREDENTIALS AS 'TOPSECRET",
+        "credentials TOPSECRET GZIP",
+        "SECRET_ACCESS_KEY \"TOPSECRET\" GZIP",
+        "SECRET_ACCESS_KEY TOPSECRET/x NULL AS 'x",
+        "SECRET_ACCES_KEY 'TOPSECRET'",
+        "SECERT_ACCES_KEY 'TOPSECRET'",
+        "ACCESS_KEY_ID 'A' SECRET_ACCESS_KEY 'it''s TOPSECRET' SESSION_TOKEN 'TOPSECRET' ESCAPE CSV",
+        "TOKEN 'TOPSECRET'",
+        "ENCRYPTED MASTER_SYMMETRIC_KEY AS 'TOPSECRET' CSV ESCAPE",
+        "NULL AS 'x CREDENTIALS 'TOPSECRET'",
+        "NULL AS 'x CREDENTIALS 'TOPSECRET' DELIMITER ';",
+        "CREDENTIALS 'a' 'TOPSECRET'",
+        r"CREDENTIALS 'a\'TOPSECRET' GZIPP",
+        "-- CREDENTIALS 'TOPSECRET'\nGZIPP",
+        "GZIP /* SECRET_ACCESS_KEY TOPSECRET",
+    ] {
+        let shown = format!("{} {}", masked(sql), error(sql));
+        assert!(!shown.contains("TOPSECRET"), "{sql}: {shown}");
+    }
+    assert_eq!(masked("CREDENTIALS AS 'x;y' GZIPP DELIMITER ';'"), "CREDENTIALS AS '…' GZIPP DELIMITER ';'");
+    assert_eq!(error("CREDENTIALS 'x' GZIPP"), "\"GZIPP\" is no option of UNLOAD");
+    let plain = "IAM_ROLE 'arn:aws:iam::1:role/token-reader' ACCESS_KEY_ID 'AKIA' NULL AS 'x' FIXEDWIDTH 'a:1'";
+    assert_eq!(masked(plain), plain);
+}
+
+#[test]
 fn contradictions_are_refused() {
     assert_eq!(error("CSV ADDQUOTES"), "CSV can't be used with ADDQUOTES");
     for sql in [
