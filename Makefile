@@ -1,6 +1,6 @@
 # make help lists what there is. All but demo and test install what they need into .tools/, pinned.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers check fuzz build deploy invoke bench
+.PHONY: help demo test test-all test-servers check fuzz build deploy invoke bench
 
 ARCH  ?= arm64
 EVENT ?= put
@@ -18,6 +18,10 @@ demo: ## show the function at work, on an S3 in memory; needs Rust only
 
 test: ## unit, property and behaviour tests; needs Rust only
 	cargo test --workspace --all-features
+
+test-all: export WORLDS = 2000
+test-all: test ## the same, and 2,000 random worlds of unloads that get in each other's way
+	cargo test --all-features --test worlds
 
 test-servers: export TEST_READERS = $(CURDIR)/.tools/readers/bin/python
 test-servers: ## the behaviour tests on SeaweedFS and ministack; needs Python as well

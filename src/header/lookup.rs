@@ -144,7 +144,7 @@ impl Search<'_> {
             let Listed { now, looked, .. } = owner::listed(self.s3, self.source, &names).await?;
             self.looked.extend(looked);
             if let [unload] = now.as_slice() {
-                return Ok(self.manifest(unload)?);
+                return self.manifest(unload);
             }
         }
         Ok(None)
