@@ -53,8 +53,8 @@ pub enum Error {
     Options { place: String, source: OptionsError },
     #[error("the manifest {uri} can't be used: {source}")]
     Manifest { uri: Uri, source: ManifestError },
-    #[error("the manifest {manifest} lists {entry}, which is not below UNLOAD_PREFIX={prefix:?} in its own bucket")]
-    Elsewhere { manifest: Uri, entry: Uri, prefix: String },
+    #[error("the manifest {manifest} lists {entry}, which is not below {below} in its own bucket")]
+    Elsewhere { manifest: Uri, entry: Uri, below: String },
     #[error(
         "{uri} has columns in two places, {one} and {other}, and nothing tells which of the two unloads it belongs to; \
          remove one of them, or write the object's own sidecar, {uri}.headers"
@@ -281,7 +281,8 @@ impl fmt::Display for Lacking {
             said(self.changed.len(), "have another size than it says", listed(&self.changed, ", ")),
             said(
                 self.later.len(),
-                "were written after it, by another UNLOAD to the same prefix, whose manifest is yet to come",
+                "were written after it, by another UNLOAD to the same prefix, whose manifest is yet to come, or by somebody \
+                 who has copied or changed them: then write the manifest once more",
                 listed(&self.later, ", "),
             ),
         ];

@@ -92,7 +92,13 @@ impl Run<'_> {
         let target = self.target(compression)?;
         let stood = self.s3.head(&target).await?;
         let seal = stood.as_ref().and_then(Seal::on);
-        self.refuse_taken(&target, seal.as_ref())?;
+        let taken = self.taken(&target, seal.as_ref());
+        let seal = seal.filter(|_| taken.is_none());
+        let taken = match taken {
+            // What the object is compressed with may tell another key.
+            Some(error) if !self.settings.final_key.tells_compression() => return Err(error.into()),
+            taken => taken,
+        };
         let gathered = match &self.scope.sources {
             Sources::Object { uri, unload } => {
                 each::gather(self, uri, unload.as_deref(), &target, seal.as_ref()).await?
@@ -110,7 +116,7 @@ impl Run<'_> {
             return Ok(self.dispose(wanted.gathered.objects.iter(), receipt).await?);
         }
         let stood = stood.map_or(Stood::Nothing, |head| Stood::Object(head.object.etag));
-        let (line, mut job) = self.job(wanted, target, stood, thorough).await?;
+        let (line, mut job) = self.job(wanted, target, stood, taken, thorough).await?;
         let Done { plan, etag, proof } = execute(self.s3, &mut job).await?;
         let written = line.written(plan.length, &etag, plan.parts.len(), proof);
         let receipt = Receipt::standing(&job.target, sources, Outcome::Written, Some(written));
@@ -118,12 +124,10 @@ impl Run<'_> {
     }
 
     /// A final object that another job has written is never replaced, nor are this job's sources deleted for it.
-    fn refuse_taken(&self, target: &Uri, seal: Option<&Seal>) -> Result<(), Error> {
+    fn taken(&self, target: &Uri, seal: Option<&Seal>) -> Option<Error> {
         let job = self.owner();
-        match seal.and_then(|seal| seal.owner.as_ref()).filter(|other| **other != job) {
-            None => Ok(()),
-            Some(other) => Err(Error::Taken { target: target.clone(), other: other.to_string(), job: job.to_string() }),
-        }
+        let other = seal?.owner.as_ref().filter(|other| **other != job)?;
+        Some(Error::Taken { target: target.clone(), other: other.to_string(), job: job.to_string() })
     }
 
     fn owner(&self) -> Owner {
@@ -140,11 +144,13 @@ impl Run<'_> {
             Sources::Object { .. } => None,
             Sources::Folder { unload, .. } => Some(seal::version(&unload.etag, unload.modified)),
         };
-        for compression in [None, Some(Compression::Gzip), Some(Compression::Bzip2), Some(Compression::Zstd)] {
-            let target = self.target(compression)?;
+        for target in self.settings.final_uris(self.scope.uri(), self.scope.unload_prefix())? {
             let seal = self.s3.head(&target).await?.as_ref().and_then(Seal::on);
             let is_its_own = |seal: &Seal| seal.owner == Some(self.owner()) && seal.manifest_version == version;
             if seal.is_some_and(|seal| is_its_own(&seal)) {
+                if let Some(sidecar) = &self.scope.sidecar {
+                    return Ok(Some(each::too_late(&target, self.scope.uri(), sidecar)));
+                }
                 let sources = vec![self.scope.uri().to_string()];
                 let receipt = Receipt::standing(&target, sources, Outcome::Unchanged, None);
                 return Ok(Some(
@@ -217,7 +223,15 @@ impl Run<'_> {
         Ok(Start { lead, compression, opening })
     }
 
-    async fn job(&self, wanted: Wanted, target: Uri, stood: Stood, thorough: bool) -> Result<(Line, Job), Stop> {
+    /// `taken` says that another job has the final object at this target, which may not be the right one.
+    async fn job(
+        &self,
+        wanted: Wanted,
+        target: Uri,
+        stood: Stood,
+        taken: Option<Error>,
+        thorough: bool,
+    ) -> Result<(Line, Job), Stop> {
         let Run { settings, s3, deadline, .. } = self;
         let Wanted { gathered, options, line, mut attributes, fingerprint, start } = wanted;
         let Gathered { first, objects, columns, manifest_version } = gathered;
@@ -228,8 +242,13 @@ impl Run<'_> {
         let Start { lead, compression, opening } = start;
         if self.target(compression)? != target {
             return Err(Stop::Compressed(compression));
+        } else if let Some(error) = taken {
+            return Err(error.into());
         }
         let line = match &columns {
+            Some(found) if opening.first == First::Empty => {
+                Line::given(settings, &lead.uri, &found.clone().lacking(&options), &options.dialect)?
+            }
             Some(found) if settings.check_columns => {
                 line.fitted(settings, &lead.uri, found, &opening.first, &options.dialect)?
             }

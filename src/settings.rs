@@ -121,6 +121,13 @@ impl Settings {
         Ok(uri)
     }
 
+    /// All that `final_uri` may be, by what the object is compressed with.
+    pub fn final_uris(&self, source: &Uri, unload: (&str, &str)) -> Result<Vec<Uri>, SettingError> {
+        let known = if self.final_key.tells_compression() { &Compression::ALL[..] } else { &[] };
+        let all = std::iter::once(None).chain(known.iter().copied().map(Some));
+        all.map(|compression| self.final_uri(source, unload, compression)).collect()
+    }
+
     /// What `{unload}` stands for: the unload prefix below UNLOAD_PREFIX. A partition's folders stay folders, since
     /// readers take from them what the rows lack, and the object in them is named after the prefix.
     fn unload_name(&self, (prefix, folder): (&str, &str)) -> String {

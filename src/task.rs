@@ -104,14 +104,16 @@ impl Scope {
     }
 }
 
-/// The function may read nothing that is not below UNLOAD_PREFIX, and writes nothing from it.
-pub fn refuse_elsewhere(unload: &Unload, prefix: &str) -> Result<(), Error> {
-    match unload.elsewhere(prefix) {
-        None => Ok(()),
-        Some(entry) => {
-            Err(Error::Elsewhere { manifest: unload.manifest.clone(), entry: entry.clone(), prefix: prefix.to_owned() })
+/// The function may read nothing that is not below UNLOAD_PREFIX; and UNLOAD lists nothing but what it has written
+/// behind its own prefix: a manifest that somebody has made for COPY may list slices of several unloads.
+pub fn refuse_elsewhere(unload: &Unload, unload_prefix: &str) -> Result<(), Error> {
+    let own = format!("the manifest's own prefix, {:?},", unload.prefix());
+    for (prefix, below) in [(unload_prefix, format!("UNLOAD_PREFIX={unload_prefix:?}")), (unload.prefix(), own)] {
+        if let Some(entry) = unload.elsewhere(prefix) {
+            return Err(Error::Elsewhere { manifest: unload.manifest.clone(), entry: entry.clone(), below });
         }
     }
+    Ok(())
 }
 
 /// Why an unload with these options needs no header, if it does not. Where HEADER has put one on each

@@ -44,7 +44,53 @@ async fn brought_about((variables, columns, sources): Case) -> (String, String) 
     (error.kind(), error.to_string().replace("s3://bucket/", "s3://my-unloads/"))
 }
 
-#[tokio::test]
+/// The kind and the message of what is wrong among several unloads, which are put into the bucket a minute apart.
+async fn brought_about_by(event: &str, variables: &[(&str, &str)], unloads: &[&[(&str, &str)]]) -> (String, String) {
+    let world = World::in_memory().await;
+    for objects in unloads {
+        for (key, text) in *objects {
+            world.local().put("bucket", key, Object::new((*text).to_owned()));
+            // Events of what came before, which are not what the message is of.
+            drop(world.run(variables, &[key]).await);
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    }
+    let error = world.run(variables, &[event]).await.expect_err(event);
+    (error.kind(), error.to_string().replace("s3://bucket/", "s3://my-unloads/"))
+}
+
+async fn of_several_unloads() -> Vec<(String, String)> {
+    let listed = |key| manifest("bucket", &[(key, 2)], &["id"]);
+    let (q, folder, slice) = (listed("unload/q_000"), listed("unload/q/000"), listed("unload/q_0000_part_00"));
+    let single = [("OUTPUT", "single")];
+    vec![
+        brought_about_by(
+            "unload/q1/year=2026/000",
+            &[],
+            &[&[("unload/q1.headers", "id"), ("unload/q1/.headers", "id"), ("unload/q1/year=2026/000", "1\n")]],
+        )
+        .await,
+        brought_about_by("unload/q1000", &[], &[&[("unload/q000", "1\n"), ("unload/q1000", "1\n")]]).await,
+        brought_about_by(
+            "unload/q/manifest",
+            &single,
+            &[
+                &[("unload/q_000", "1\n"), ("unload/q_manifest", &q)],
+                &[("unload/q/000", "2\n"), ("unload/q/manifest", &folder)],
+            ],
+        )
+        .await,
+        brought_about_by(
+            "unload/q_manifest",
+            &single,
+            &[&[("unload/q_manifest", &slice)], &[("unload/q_0000_part_00", "2\n")]],
+        )
+        .await,
+        brought_about_by("unload/q_manifest", &single, &[&[("unload/q_manifest", &slice)]]).await,
+    ]
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_message_is_the_functions_own() {
     use Compression::{Gzip, Zstd};
     let rows = || Object::new("1|Salome\n");
@@ -89,6 +135,7 @@ async fn every_message_is_the_functions_own() {
     for case in cases {
         expected.insert(brought_about(case).await);
     }
+    expected.extend(of_several_unloads().await);
 
     let document = std::fs::read_to_string("docs/troubleshooting.md").unwrap();
     let (mut kind, mut is_message, mut documented) = ("", false, BTreeSet::new());

@@ -9,6 +9,8 @@ use std::io::{self, Write};
 use crate::unload::options::Compression;
 
 impl Compression {
+    pub const ALL: [Compression; 3] = [Compression::Gzip, Compression::Bzip2, Compression::Zstd];
+
     /// By the first bytes of an object; `None` where it is not compressed.
     pub fn of(head: &[u8]) -> Option<Compression> {
         match head {
@@ -22,8 +24,7 @@ impl Compression {
 
     /// By a name, which may deceive.
     pub fn of_name(key: &str) -> Option<Compression> {
-        let all = [Compression::Gzip, Compression::Bzip2, Compression::Zstd];
-        all.into_iter().find(|compression| key.ends_with(compression.extension()))
+        Compression::ALL.into_iter().find(|compression| key.ends_with(compression.extension()))
     }
 
     /// What UNLOAD appends to a name.

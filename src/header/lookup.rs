@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::receipt::ColumnsFrom;
 use crate::s3::{Head, S3};
 use crate::settings::Settings;
-use crate::unload::name::{self, Name, SIDECAR};
+use crate::unload::name::{self, Evidence, Name, SIDECAR};
 use crate::unload::options::Field;
 use crate::unload::{Dialect, Options, Unload};
 use crate::uri::Uri;
@@ -74,8 +74,10 @@ pub async fn of_object(settings: &Settings, s3: &S3, source: &Head) -> Result<Fo
     if let Some(found) = search.among(&counted).await? {
         return Ok(found);
     }
-    for name in &counted {
-        if owner::is_borne_out(settings, s3, &source.object.uri, name).await? {
+    for name in counted.iter().filter(|_| !folders.is_empty()) {
+        // A guess can't be taken back once the source is deleted.
+        let may_be = settings.delete_source && name.evidence != Evidence::Listed;
+        if may_be || owner::is_borne_out(settings, s3, &source.object.uri, name).await? {
             search.looked.push("not at those of its folder, since its name is one that UNLOAD writes".to_owned());
             return Err(search.none());
         }
@@ -118,8 +120,8 @@ impl Search<'_> {
 
     /// What the places of several readings say, the nearest folder first.
     async fn among(&mut self, names: &[Name<'_>]) -> Result<Option<Found>, Error> {
-        let mut names = names.to_vec();
-        if names.len() > 1 {
+        let (mut names, asks_manifests) = (names.to_vec(), names.len() > 1);
+        if asks_manifests {
             let Listed { now, before, looked } = owner::listed(self.s3, self.source, &names).await?;
             match now.as_slice() {
                 [] => self.looked.extend(looked),
@@ -138,9 +140,7 @@ impl Search<'_> {
                 return Ok(Some(found));
             }
         }
-        if let [name] = names.as_slice()
-            && !self.looked.iter().any(|place| place.contains(&name.manifest()))
-        {
+        if !asks_manifests {
             let Listed { now, looked, .. } = owner::listed(self.s3, self.source, &names).await?;
             self.looked.extend(looked);
             if let [unload] = now.as_slice() {

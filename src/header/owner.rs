@@ -3,9 +3,10 @@
 //! A manifest that lists the object decides. Where none does, and the key has several readings, those count that
 //! the objects beside it bear out. See [`crate::unload::name`] for the readings.
 
+use crate::copy::seal::{Owner, Seal};
 use crate::error::Error;
 use crate::s3::{Head, S3};
-use crate::settings::Settings;
+use crate::settings::{Output, Settings};
 use crate::unload::name::{Evidence, Name, Number, readings};
 use crate::unload::{Unload, manifest};
 use crate::uri::Uri;
@@ -103,10 +104,15 @@ pub async fn is_borne_out(settings: &Settings, s3: &S3, source: &Uri, name: &Nam
     if s3.head(&sibling).await?.is_some() {
         return Ok(true);
     }
-    if !settings.delete_source {
+    if !settings.delete_source || settings.output == Output::Single {
         return Ok(false);
     }
-    let compression = crate::unload::options::Compression::of_name(&sibling.key);
-    let target = settings.final_uri(&sibling, (name.unload_prefix, name.partition), compression)?;
-    Ok(s3.head(&target).await?.is_some())
+    let owner = Owner::new(&sibling, "");
+    for target in settings.final_uris(&sibling, (readings(&sibling.key)[0].unload_prefix, ""))? {
+        let seal = s3.head(&target).await?.as_ref().and_then(Seal::on);
+        if seal.is_some_and(|seal| seal.owner.as_ref() == Some(&owner)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -76,7 +76,7 @@ impl Unload {
         self.all_entries().map(|entry| &entry.uri).find(|uri| !seen.insert(*uri))
     }
 
-    /// An object that is not below `prefix` in the manifest's own bucket, if there is one.
+    /// An object that does not begin with `prefix` in the manifest's own bucket, if there is one.
     pub fn elsewhere(&self, prefix: &str) -> Option<&Uri> {
         let is_elsewhere = |uri: &&Uri| uri.bucket != self.manifest.bucket || !uri.key.starts_with(prefix);
         self.all_entries().map(|entry| &entry.uri).find(is_elsewhere)

@@ -39,9 +39,13 @@ pub enum ManifestError {
     SameFinalKey { one: String, other: String, target: Uri },
 }
 
-/// Whether an object with a manifest's name is one: a manifest is a JSON object, and rows are none.
+/// Whether an object with a manifest's name is one: a JSON object with a list of entries, or the beginning of one.
 pub fn is_one(bytes: &[u8]) -> bool {
-    bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
+    match serde_json::Deserializer::from_slice(bytes).into_iter::<serde_json::Value>().next() {
+        Some(Ok(value)) => value.get("entries").is_some(),
+        Some(Err(error)) => error.is_eof() && bytes.trim_ascii_start().first() == Some(&b'{'),
+        None => false,
+    }
 }
 
 impl Manifest {
