@@ -2,6 +2,7 @@
 //! and its statements asked whether they allow a call.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::{Mutex, PoisonError};
 
 use local_s3::policy::{Grant, Prefix};
@@ -22,15 +23,19 @@ const PARAMETERS: [(&str, &str); 7] = [
 type Parameters = Vec<(&'static str, String)>;
 
 pub struct Template {
-    root: Value,
+    root: &'static Value,
     parameters: BTreeMap<String, String>,
 }
 
 impl Template {
     /// The template, with its own defaults where a parameter is not given.
     pub fn with(parameters: &[(&str, &str)]) -> Template {
-        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml")).unwrap();
-        let root: Value = serde_yaml_ng::from_str(&text).unwrap();
+        // Every run of a test asks for its role, some tests thousands of times.
+        static ROOT: OnceLock<Value> = OnceLock::new();
+        let root = ROOT.get_or_init(|| {
+            let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml")).unwrap();
+            serde_yaml_ng::from_str(&text).unwrap()
+        });
         let mut template = Template { parameters: BTreeMap::from([("AWS::Partition".into(), "aws".into())]), root };
         for (name, declared) in template.root["Parameters"].as_mapping().unwrap() {
             let default = declared.get("Default").map(text_of).unwrap_or_default();
