@@ -12,7 +12,7 @@ fuzz_target!(|key: &str| {
     for name in &names {
         let rest = key.strip_prefix(name.unload_prefix).expect("it begins with the unload prefix");
         assert!(rest.contains(name.partition) && rest.ends_with(name.extension));
-        assert_eq!(Role::of(&name.sidecar()), Role::Sidecar);
+        assert!(name.sidecars().iter().all(|sidecar| Role::of(sidecar) == Role::Sidecar));
         assert_eq!(Role::of(&name.manifest()), Role::Manifest);
     }
     assert!(partitions(key).iter().all(|column| key.contains(column)));
