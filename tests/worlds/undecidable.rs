@@ -41,8 +41,9 @@ fn undecidable(settings: &Settings, unloads: &[Unload], of: &Unload, key: &str, 
     if others.peek().is_none() {
         return false;
     }
-    // Its manifest sets right what was guessed before it came, if the rows are still there.
-    if listed && !settings.delete {
+    // Its manifest sets right what was guessed before it came, if the unload has columns and the rows are still there.
+    let has_columns = of.sidecar.is_some() || of.manifest == Manifest::Verbose;
+    if listed && has_columns && !settings.delete {
         return false;
     }
     // The nearest folder comes first; of two that are as near, an error names both.
