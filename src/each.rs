@@ -63,8 +63,9 @@ pub async fn gather(
     let idle = |outcome, reason: String| Err(Stop::Settled(Receipt::idle(uri, outcome, reason)));
     if let Some(unload) = unload {
         match s3.head(&unload.manifest).await? {
+            None => return Err(Error::Missing { uri: unload.manifest.clone() }.into()),
             Some(head) if head.object.etag == unload.etag => (),
-            _ => {
+            Some(_) => {
                 let reason = format!("{} has been written anew meanwhile, and its own event follows", unload.manifest);
                 return idle(Outcome::Skipped, reason);
             }

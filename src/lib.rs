@@ -17,8 +17,8 @@
 //! * [`each`] and [`single`]: what a final object is to be made of, a data object or a whole unload.
 //! * [`final_object`]: from there to the receipt, in one [`run`] or more.
 //! * [`unload`]: what Redshift writes: the names of its objects, the statement's options, manifests.
-//! * [`header`]: the columns in all their forms, where they are found, the line that they make, and what the
-//!   sources begin with, which it must fit or replace.
+//! * [`header`]: which unload an object belongs to, where its columns are found and in which forms, the line that
+//!   they make, and what the sources begin with, which it must fit or replace.
 //! * [`copy`]: the plan of a final object's parts, its execution, and the proof of what came out.
 //! * [`deadline`]: when Lambda ends the function.
 //! * [`s3`]: one function for each S3 operation. Nothing else knows the SDK.

@@ -2,7 +2,7 @@
 
 mod support;
 
-use local_s3::Object;
+use local_s3::{Fault, Object};
 use support::{World, manifest};
 use unload_header::receipt::{ColumnsFrom, Outcome};
 
@@ -211,6 +211,29 @@ async fn a_manifest_is_read_once_for_all_its_slices() {
     }
     println!("slices, requests, bytes through: {told:?}");
     assert!(told.iter().all(|(count, requests, _)| *requests <= 7 * count + 3), "{told:?}");
+}
+
+/// A new manifest has an event of its own, and one that is gone has none.
+#[tokio::test(start_paused = true)]
+async fn a_manifest_that_changes_under_its_jobs_ends_them() {
+    for (is_deleted, outcome) in [(false, "skipped"), (true, "ObjectMissing")] {
+        let world = World::in_memory().await;
+        put(&world, &[("unload/q_000", "1\n")]);
+        let listed = list(&world, &["unload/q_000"], &["id"]);
+        put(&world, &[("unload/q_manifest", &listed)]);
+        let change = move |store: &mut local_s3::store::Store| match is_deleted {
+            true => store.delete("bucket", "unload/q_manifest"),
+            false => store.put("bucket", "unload/q_manifest", Object::new("{\"entries\":[]}")),
+        };
+        // The manifest is read, then the final key is looked at.
+        let meanwhile = Fault::Meanwhile(Box::new(change));
+        world.local().fail("HeadObject", 3, meanwhile);
+        match world.run(&[], &["unload/q_manifest"]).await {
+            Ok(answer) => assert_eq!((answer.receipts[0].outcome, outcome), (Outcome::Skipped, "skipped")),
+            Err(error) => assert_eq!(error.kind(), outcome),
+        }
+        assert_eq!(world.get("final/q_000").await, None);
+    }
 }
 
 #[tokio::test(start_paused = true)]
