@@ -12,9 +12,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use support::runtime::Function;
 use support::{MIB, World, rows};
-use unload_header::copy::part::{Origin, Part, Piece};
-use unload_header::copy::plan::{S3, plan};
-use unload_header::copy::range::ByteRange;
+use unload_header::byte_range::ByteRange;
+use unload_header::copy::part::{Origin, Piece, PlannedPart};
+use unload_header::copy::plan::{Limits, plan};
 
 const BOOTSTRAP: &str = env!("CARGO_BIN_EXE_bootstrap");
 const COLUMNS: &str = "eventid,venueid,catid,dateid,eventname,starttime";
@@ -150,7 +150,7 @@ async fn copies(world: &World, from: &str, key: &str, size: u64) {
 /// The plan's own calls and nothing else.
 async fn bare_loop(world: &World, size: u64) -> Duration {
     let line = [Piece::new(Origin::Header, 0, HEADER.len() as u64), Piece::new(Origin::Source(0), 0, size)];
-    let plan = plan(line.into_iter().flatten().collect(), &S3).unwrap();
+    let plan = plan(line.into_iter().flatten().collect(), &Limits::AWS).unwrap();
     let first = rows(5 * MIB);
     let begun = Instant::now();
     let id = create(world, FINAL).await;
@@ -162,7 +162,7 @@ async fn bare_loop(world: &World, size: u64) -> Duration {
             Ok(CompletedPart::builder().part_number(number).set_e_tag(etag).build())
         }
     };
-    let in_flight = usize::try_from(S3.in_flight).unwrap();
+    let in_flight = usize::try_from(Limits::AWS.in_flight).unwrap();
     let parts = stream::iter(plan.parts.iter().zip(1..)).map(write).buffered(in_flight);
     let parts = parts.try_collect().await.unwrap();
     complete(world, FINAL, &id, parts).await;

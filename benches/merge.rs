@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use support::runtime::Function;
 use support::{MIB, World, manifest, rows};
 use unload_header::copy::part::{Origin, Piece};
-use unload_header::copy::plan::{S3, plan};
+use unload_header::copy::plan::{Limits, plan};
 
 const COLUMNS: [&str; 3] = ["idx", "venue", "name"];
 const HEADER: &str = "idx|venue|name\n";
@@ -69,7 +69,7 @@ fn plans() {
         let sources = sizes.iter().enumerate().filter_map(|(index, size)| Piece::new(Origin::Source(index), 0, *size));
         let line: Vec<Piece> = header.chain(sources).collect();
         let begun = Instant::now();
-        let plan = plan(line, &S3);
+        let plan = plan(line, &Limits::AWS);
         let took = begun.elapsed();
         match plan {
             Ok(plan) => println!("{what}: {took:.1?}, {} bytes through, {} parts", plan.uploaded(), plan.parts.len()),

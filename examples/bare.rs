@@ -9,5 +9,5 @@ use unload_header::s3::S3;
 async fn main() -> Result<(), lambda_runtime::Error> {
     tracing::init_default_subscriber();
     let s3 = &S3::from_env().await;
-    run(service_fn(|_: LambdaEvent<Value>| async move { Ok::<_, lambda_runtime::Error>(s3.requests()) })).await
+    run(service_fn(|_: LambdaEvent<Value>| async move { Ok::<_, lambda_runtime::Error>(s3.effort().requests) })).await
 }

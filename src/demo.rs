@@ -5,7 +5,7 @@ use std::io;
 
 use local_s3::{Content, LocalS3, Object};
 
-use crate::unload::options::Compression;
+use crate::unload::Compression;
 
 /// The bucket's name.
 pub const BUCKET: &str = "my-unloads";

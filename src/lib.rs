@@ -3,47 +3,56 @@
 //! # The way through
 //!
 //! ```text
-//! payload -> objects created -> role of each key -> job -> columns -> header -> plan -> execute -> receipt
-//!           (event)            (unload::name)            (header::lookup) (encode) (copy::plan)  (S3)
+//! event -> objects created -> jobs -> sources -> columns -> header -> plan of parts -> copy -> receipt
 //! ```
 //!
-//! Everything but the look-up and the execution is a value made from a value.
+//! [`job`] goes this way from left to right. All but the requests to S3 are values made from values.
+//!
+//! # The words
+//!
+//! * **unload**: what one UNLOAD statement writes. Its **unload prefix** is the URI after `TO`.
+//! * **data object**, **slice**: a file of rows that it writes. **Manifest**: the list of them, written last.
+//! * **sidecar**: an object `<unload prefix>.headers` or `<data object>.headers` that names the columns.
+//! * **job**: one final object that is to be made.
+//! * **source**: a data object that a job copies, in the version of one ETag.
+//! * **header**: the column names as the first line of a file, in the file's own dialect.
+//! * **final object**: the header and then the rows of the sources, at the **final key**.
+//! * **plan**: the parts of the final object's multipart upload. S3 copies most of them itself.
+//! * **seal**: metadata of the final object that tells which job made it, and of what.
+//! * **proof**: how it is known that the final object is right: a CRC that S3 computed, or its size and ETag.
+//! * **receipt**: what happened to one final object, as one line of JSON.
 //!
 //! # Layout
 //!
-//! * [`settings`]: the environment, checked once at start.
-//! * [`event`]: a notification, as the objects that were created.
-//! * [`handler`]: the way through, end to end; [`task`]: what an object that was created asks for.
-//! * [`each`] and [`single`]: what a final object is to be made of, a data object or a whole unload.
-//! * [`final_object`]: from there to the receipt, in one [`run`] or more.
-//! * [`unload`]: what Redshift writes: the names of its objects, the statement's options, manifests.
-//! * [`header`]: which unload an object belongs to, where its columns are found and in which forms, the line that
-//!   they make, and what the sources begin with, which it must fit or replace.
-//! * [`copy`]: the plan of a final object's parts, its execution, and the proof of what came out.
-//! * [`deadline`]: when Lambda ends the function.
+//! No module imports from one that is listed above it.
+//!
+//! * [`job`]: from an object that was created to a receipt. Its table shows the steps.
+//! * [`error`]: all that can go wrong, gathered from the modules.
+//! * [`copy`]: the plan of a final object's parts, its execution, and the proof.
+//! * [`header`]: where the columns are written down, and the line that they make.
+//! * [`seal`]: how a final object tells what it is.
+//! * [`receipt`]: what happened to one final object.
+//! * [`event`]: a notification, as the objects that were created. [`settings`]: the environment, checked at start.
 //! * [`s3`]: one function for each S3 operation. Nothing else knows the SDK.
-//! * [`receipt`]: what happened to one final object. [`error`]: what can go wrong.
-//! * [`uri`]: the address of an object; [`crc`]: what S3 knows of its bytes.
+//! * [`unload`]: what Redshift writes: keys, manifests, options, records, compression.
+//! * [`uri`], [`byte_range`], [`crc`], [`deadline`]: small values.
 //! * `demo`, with the feature of that name: a bucket to try the sample events on.
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
+pub mod byte_range;
 pub mod copy;
 pub mod crc;
 pub mod deadline;
 #[cfg(feature = "demo")]
 pub mod demo;
-pub mod each;
 pub mod error;
 pub mod event;
-pub mod final_object;
-pub mod handler;
 pub mod header;
+pub mod job;
 pub mod receipt;
-pub mod run;
 pub mod s3;
+pub mod seal;
 pub mod settings;
-pub mod single;
-pub mod task;
 pub mod unload;
 pub mod uri;

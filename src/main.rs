@@ -6,7 +6,7 @@ use lambda_runtime::{LambdaEvent, run, service_fn, tracing};
 use serde_json::Value;
 use unload_header::deadline::Deadline;
 use unload_header::error::Error;
-use unload_header::handler::Handler;
+use unload_header::job::Handler;
 use unload_header::s3::S3;
 use unload_header::settings::Settings;
 

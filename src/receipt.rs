@@ -8,10 +8,10 @@ use crate::crc::Algorithm;
 use crate::s3::Effort;
 use crate::uri::Uri;
 
-/// Sources that the log names; CloudWatch cuts a line at 256 KB (AWS, CloudWatch Logs quotas).
-const LOGGED: usize = 100;
+/// How many sources the log line names. CloudWatch cuts a line at 256 KB (AWS, CloudWatch Logs quotas).
+const LOGGED_SOURCES: usize = 100;
 
-/// Fields that do not apply are left out.
+/// Fields that do not apply are left out of the JSON.
 #[derive(Clone, Debug, Serialize)]
 pub struct Receipt {
     #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
@@ -31,22 +31,22 @@ pub struct Receipt {
 pub enum Outcome {
     /// The final object was written and proved.
     Written,
-    /// The final object stood there already.
+    /// The final object was there already.
     Unchanged,
-    /// Something else has to arrive first.
+    /// Nothing to do yet: something else has to arrive first.
     Waiting,
     /// Nothing to do, for the reason given.
     Skipped,
 }
 
-/// What is known of a final object that was written, now or before.
+/// What is known of a final object that this job wrote, now or before.
 #[derive(Clone, Debug, Serialize)]
 pub struct Written {
     pub columns_from: ColumnsFrom,
     pub columns: usize,
-    /// Of the final object.
+    /// The size of the final object.
     pub bytes: u64,
-    /// Bytes that the function read: of sources, sidecars and manifests.
+    /// Bytes of sources, sidecars and manifests that the function read.
     pub bytes_through: u64,
     pub parts: usize,
     pub proof: Proof,
@@ -70,7 +70,7 @@ pub enum ColumnsFrom {
 /// How it is known that the final object is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// S3 found the CRC that header and sources must have together.
+    /// S3 computed the CRC that header and sources must have together.
     Crc(Algorithm),
     /// Its size, its ETag and its number of parts are those of what was sent.
     Size,
@@ -92,7 +92,7 @@ impl Serialize for Proof {
 }
 
 impl Receipt {
-    /// Of a source for which there is nothing to do, or not yet.
+    /// The receipt of a source for which there is nothing to do, or nothing yet.
     pub fn idle(source: &Uri, outcome: Outcome, reason: impl Into<String>) -> Receipt {
         Receipt {
             final_uri: None,
@@ -105,8 +105,8 @@ impl Receipt {
         }
     }
 
-    /// Of a final object that stands there.
-    pub fn standing(final_uri: &Uri, sources: Vec<String>, outcome: Outcome, written: Option<Written>) -> Receipt {
+    /// The receipt of a final object that is there.
+    pub fn of_final(final_uri: &Uri, sources: Vec<String>, outcome: Outcome, written: Option<Written>) -> Receipt {
         Receipt {
             final_uri: Some(final_uri.to_string()),
             sources,
@@ -122,13 +122,13 @@ impl Receipt {
         Receipt { reason: Some(reason.into()), ..self }
     }
 
-    /// What it took: requests, bytes of the sources that were read, time.
+    /// Adds what the job took.
     pub fn measured(self, effort: Effort, elapsed: Duration) -> Receipt {
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         Receipt { elapsed_ms, ..self }.adding(effort)
     }
 
-    /// With what was asked and read for it besides.
+    /// Adds requests that were made and bytes that were read for it.
     pub fn adding(mut self, effort: Effort) -> Receipt {
         self.requests += effort.requests;
         if let Some(written) = &mut self.written {
@@ -140,9 +140,9 @@ impl Receipt {
     /// The log line, in the form that the function's log settings ask for.
     pub fn log(&self) {
         let written = self.written.as_ref();
-        let mut sources = self.sources.iter().take(LOGGED).cloned().collect::<Vec<_>>().join(" ");
-        if self.sources.len() > LOGGED {
-            sources += &format!(" and {} more", self.sources.len() - LOGGED);
+        let mut sources = self.sources.iter().take(LOGGED_SOURCES).cloned().collect::<Vec<_>>().join(" ");
+        if self.sources.len() > LOGGED_SOURCES {
+            sources += &format!(" and {} more", self.sources.len() - LOGGED_SOURCES);
         }
         tracing::info!(
             "final" = self.final_uri,
@@ -163,13 +163,13 @@ impl Receipt {
     }
 }
 
-/// Lambda refuses an answer of more than 6 MB (AWS, Lambda developer guide, "Lambda quotas"), and a function
-/// whose answer is refused has failed.
-const ANSWER: usize = 4 << 20;
+/// In bytes. Lambda refuses an answer of more than 6 MB (AWS, Lambda developer guide, "Lambda quotas"), and an
+/// invocation whose answer is refused has failed.
+const LONGEST_ANSWER: usize = 4 << 20;
 
-/// Leaves out sources that would make the answer too long, and says so.
+/// Leaves out sources that would make the answer too long, and says so in the receipt.
 pub fn abridge(receipts: &mut [Receipt]) {
-    let mut left = ANSWER;
+    let mut left = LONGEST_ANSWER;
     for receipt in receipts {
         let fits = |source: &&String| {
             let fits = source.len() < left;
@@ -199,7 +199,7 @@ mod tests {
     fn an_answer_stays_below_what_lambda_takes() {
         let receipt = |sources: usize| {
             let sources = vec!["s3://bucket/".to_owned() + &"k".repeat(988); sources];
-            Receipt::standing(&Uri::new("b", "k"), sources, Outcome::Written, None)
+            Receipt::of_final(&Uri::new("b", "k"), sources, Outcome::Written, None)
         };
         let mut receipts = [receipt(3_000), receipt(3_000).because("why"), receipt(1)];
         abridge(&mut receipts);

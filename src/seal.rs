@@ -1,5 +1,5 @@
-//! What a final object was made from, written into its own metadata: how a repeated job knows that its
-//! work is done.
+//! The seal: what a final object was made of, in the object's own metadata. A job that is repeated reads it and knows
+//! that its work is done; another job reads it and knows that the object is not its own.
 
 use std::fmt;
 
@@ -11,72 +11,74 @@ use crate::receipt::Proof;
 use crate::s3::{Attributes, Head, Object};
 use crate::uri::Uri;
 
-/// The name of the metadata, without `x-amz-meta-`.
+/// The name of the metadata, after `x-amz-meta-`.
 pub const KEY: &str = "unload-header";
 
-/// Over the sources' ETags, the header, and all that comes along with them.
+/// A hash over the sources' ETags, the header and the attributes: all that decides what the final object is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint(String);
 
-/// Whose final object it is: a data object's, or that of a manifest's folder.
+/// Tells a job from others: the job of a data object, or of one folder of a manifest.
 #[derive(Clone, Debug)]
-pub struct Owner {
-    /// 16 hexadecimal digits.
-    id: String,
-    /// The URI of the data object, or of the manifest and the folder behind it, percent-encoded; where that is long,
-    /// its end.
-    place: String,
+pub struct JobId {
+    /// 16 hexadecimal digits. Two ids with the same hash are equal.
+    hash: String,
+    /// For messages: the URI of the data object, or of the manifest and then the folder, percent-encoded. Only the end
+    /// of it where it is long.
+    name: String,
 }
 
-/// What stands in the metadata:
-/// `<fingerprint> <bytes> crc64nvme=<base64> manifest=<16 hexadecimal digits> columns=<count> job=<16 digits> of=<URI>`.
+/// The text of the metadata is
+/// `<fingerprint> <bytes> crc64nvme=<base64> manifest=<16 hexadecimal digits> columns=<count> job=<16 digits> of=<URI>`,
+/// in which all but the first two are optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
     pub fingerprint: Fingerprint,
-    /// `None` on objects that older versions have written.
-    pub owner: Option<Owner>,
+    /// `None` on objects that older versions wrote.
+    pub job: Option<JobId>,
     /// How many columns the header names.
     pub columns: Option<usize>,
     /// Of the final object, in bytes.
     pub size: u64,
-    /// Of the final object, if the sources' were known.
+    /// Of the final object, if those of its sources were known.
     pub crc: Option<Crc>,
-    /// Which version of a manifest listed the sources, if one did.
+    /// The version of the manifest that listed the sources, if one did.
     pub manifest_version: Option<String>,
 }
 
-/// As much as a seal has of a long URI, in bytes: user metadata has 2 KB in all.
-const PLACE: usize = 160;
-/// What HTTP does not carry in a header, or a seal's words have between them.
+/// How much of a long URI a seal holds, in bytes: S3 allows 2 KB of user metadata in all.
+const LONGEST_NAME: usize = 160;
+/// What an HTTP header can't hold, and the space between the words of a seal.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'"');
 
-impl Owner {
-    pub fn new(uri: &Uri, folder: &str) -> Owner {
+impl JobId {
+    /// `folder` is empty for a data object, and for a manifest whose unload has no PARTITION BY.
+    pub fn new(uri: &Uri, folder: &str) -> JobId {
         let whole = format!("{uri} {folder}");
-        let mut place = utf8_percent_encode(whole.trim_end(), ENCODED).to_string();
-        if let Some(start) = place.len().checked_sub(PLACE + 1) {
-            place.replace_range(..start + "...".len(), "...");
+        let mut name = utf8_percent_encode(whole.trim_end(), ENCODED).to_string();
+        if let Some(start) = name.len().checked_sub(LONGEST_NAME + 1) {
+            name.replace_range(..start + "...".len(), "...");
         }
-        Owner { id: short(&whole), place }
+        JobId { hash: short(&whole), name }
     }
 }
 
-impl fmt::Display for Owner {
+impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&percent_decode_str(&self.place).decode_utf8_lossy())
+        f.write_str(&percent_decode_str(&self.name).decode_utf8_lossy())
     }
 }
 
-impl PartialEq for Owner {
-    fn eq(&self, other: &Owner) -> bool {
-        self.id == other.id
+impl PartialEq for JobId {
+    fn eq(&self, other: &JobId) -> bool {
+        self.hash == other.hash
     }
 }
 
-impl Eq for Owner {}
+impl Eq for JobId {}
 
-/// Names a version of a manifest.
-pub fn version(etag: &str, modified: i64) -> String {
+/// The version of a manifest: 16 hexadecimal digits.
+pub fn manifest_version(etag: &str, modified: i64) -> String {
     short(&format!("{etag} {modified}"))
 }
 
@@ -85,8 +87,8 @@ fn short(text: &str) -> String {
 }
 
 impl Fingerprint {
-    /// `header` is the plain one: what the sources are compressed with follows from their content. `cut`
-    /// says that the sources' own headers are left out.
+    /// `header` is not compressed; that the sources are follows from their ETags. `cut` says that the sources' own
+    /// headers are left out.
     pub fn of(sources: &[Object], header: &[u8], cut: bool, attributes: &Attributes) -> Fingerprint {
         let mut sum = Sha256::new();
         let mut add = |bytes: &[u8]| {
@@ -122,7 +124,7 @@ impl Fingerprint {
 }
 
 impl Seal {
-    /// The one that an object bears, if any.
+    /// The seal of an object, if it has one.
     pub fn on(head: &Head) -> Option<Seal> {
         Seal::parse(head.attributes.metadata.get(KEY)?)
     }
@@ -131,23 +133,23 @@ impl Seal {
         let mut words = text.split(' ');
         let fingerprint = Fingerprint(words.next()?.to_owned());
         let size = words.next()?.parse().ok()?;
-        let mut seal = Seal { fingerprint, owner: None, columns: None, size, crc: None, manifest_version: None };
-        let (mut id, mut place) = (None, String::new());
+        let mut seal = Seal { fingerprint, job: None, columns: None, size, crc: None, manifest_version: None };
+        let (mut hash, mut job_name) = (None, String::new());
         for (name, value) in words.filter_map(|word| word.split_once('=')) {
             match (Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name), name) {
                 (Some(algorithm), _) => seal.crc = Crc::parse(algorithm, value),
                 (None, "manifest") => seal.manifest_version = Some(value.to_owned()),
                 (None, "columns") => seal.columns = value.parse().ok(),
-                (None, "job") => id = Some(value.to_owned()),
-                (None, "of") => place = value.to_owned(),
+                (None, "job") => hash = Some(value.to_owned()),
+                (None, "of") => job_name = value.to_owned(),
                 _ => (),
             }
         }
-        seal.owner = id.map(|id| Owner { id, place });
+        seal.job = hash.map(|hash| JobId { hash, name: job_name });
         Some(seal)
     }
 
-    /// How it is known that an object that bears this seal is what was sent; `None` if it is not.
+    /// How it is known that an object with this seal is what was sent; `None` if it is not.
     pub fn proof(&self, object: &Object) -> Option<Proof> {
         match (self.crc, object.crc) {
             _ if self.size != object.size => None,
@@ -164,10 +166,11 @@ impl fmt::Display for Seal {
         self.crc.iter().try_for_each(|crc| write!(f, " {}={}", crc.algorithm.name(), crc.base64()))?;
         self.manifest_version.iter().try_for_each(|version| write!(f, " manifest={version}"))?;
         self.columns.iter().try_for_each(|columns| write!(f, " columns={columns}"))?;
-        self.owner.iter().try_for_each(|Owner { id, place }| write!(f, " job={id} of={place}"))
+        self.job.iter().try_for_each(|JobId { hash, name }| write!(f, " job={hash} of={name}"))
     }
 }
 
+/// Lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -203,27 +206,27 @@ mod tests {
         let fingerprint = Fingerprint::of(&[object("e")], b"id\n", false, &Attributes::default());
         let crc = |bytes: &[u8]| Some(Crc::of(Algorithm::Crc32c, bytes));
         let some = || Some("0123456789abcdef".to_owned());
-        let owner = |key: &str| Some(Owner::new(&Uri::new("b", key), "c=ZZ Top/"));
-        for (crc, manifest_version, owner, columns) in [
+        let job = |key: &str| Some(JobId::new(&Uri::new("b", key), "c=ZZ Top/"));
+        for (crc, manifest_version, job, columns) in [
             (None, None, None, None),
-            (crc(b"123456789"), None, owner("unload/größe 100%"), Some(7)),
-            (crc(b"1"), some(), owner(&"ü".repeat(500)), Some(1_600)),
+            (crc(b"123456789"), None, job("unload/größe 100%"), Some(7)),
+            (crc(b"1"), some(), job(&"ü".repeat(500)), Some(1_600)),
         ] {
-            let seal = Seal { fingerprint: fingerprint.clone(), owner, columns, size: 9, crc, manifest_version };
+            let seal = Seal { fingerprint: fingerprint.clone(), job, columns, size: 9, crc, manifest_version };
             let read = Seal::parse(&seal.to_string()).unwrap();
-            let place = |seal: &Seal| seal.owner.as_ref().map(Owner::to_string);
-            assert_eq!(place(&read), place(&seal));
-            assert!(place(&seal).is_none_or(|place| place.ends_with("c=ZZ Top/")));
+            let name = |seal: &Seal| seal.job.as_ref().map(JobId::to_string);
+            assert_eq!(name(&read), name(&seal));
+            assert!(name(&seal).is_none_or(|name| name.ends_with("c=ZZ Top/")));
             assert_eq!(Seal::parse(&seal.to_string()), Some(seal.clone()));
             assert_eq!(seal.proof(&object("e")), Some(Proof::Size));
             assert_eq!(seal.proof(&Object { size: 8, ..object("e") }), None);
         }
-        let (owner, columns, manifest_version) = (owner(&"u".repeat(1_024)), Some(1_600), some());
-        let seal = Seal { fingerprint, owner, columns, size: 9, crc: crc(b"123456789"), manifest_version };
+        let (job, columns, manifest_version) = (job(&"u".repeat(1_024)), Some(1_600), some());
+        let seal = Seal { fingerprint, job, columns, size: 9, crc: crc(b"123456789"), manifest_version };
         assert_eq!(seal.proof(&Object { crc: crc(b"123456789"), ..object("e") }), Some(Proof::Crc(Algorithm::Crc32c)));
         assert_eq!(seal.proof(&Object { crc: crc(b"123456780"), ..object("e") }), None);
         let crc32 = Some(Crc::of(Algorithm::Crc32, b"123456789"));
-        assert_eq!(seal.proof(&Object { crc: crc32, ..object("e") }), None, "somebody else has copied the seal");
+        assert_eq!(seal.proof(&Object { crc: crc32, ..object("e") }), None, "the seal was copied to another object");
         assert_eq!(Seal::parse("anything"), None);
         let longest = Seal { size: 48 << 40, crc: Some(Crc::of(Algorithm::Crc64Nvme, b"")), ..seal }.to_string();
         assert_eq!(KEY.len() + longest.len(), 340, "what README says it takes of S3's 2 KB");

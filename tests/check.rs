@@ -5,8 +5,8 @@ mod support;
 use support::readers::records;
 use support::{World, manifest};
 use unload_header::receipt::{ColumnsFrom, Outcome};
+use unload_header::unload::Compression;
 use unload_header::unload::Dialect;
-use unload_header::unload::options::Compression;
 
 const KEY: &str = "unload/q_0000_part_00";
 const SINGLE: (&str, &str) = ("OUTPUT", "single");

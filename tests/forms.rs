@@ -13,8 +13,8 @@ use serde_json::json;
 use support::readers::{decompressed, records};
 use support::redshift::{Form, Manifest, Partition, Text, WIDTHS};
 use support::{World, manifest};
-use unload_header::header::encode::BOM;
 use unload_header::receipt;
+use unload_header::unload::BOM;
 use unload_header::unload::{Dialect, Options};
 
 /// What is to become of an unload.

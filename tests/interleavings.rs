@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use unload_header::deadline::{Deadline, LONGEST};
 use unload_header::error::Error;
-use unload_header::handler::Answer;
+use unload_header::job::Answer;
 
 const KEY: &str = "unload/q_0000_part_00";
 const SIDECAR: &str = "unload/q_.headers";

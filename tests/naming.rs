@@ -57,7 +57,7 @@ async fn with_delete_source_a_final_object_stands_for_the_file_before() {
 
 #[tokio::test(start_paused = true)]
 async fn with_delete_source_no_folder_speaks_for_a_name_that_may_be_counted() {
-    use unload_header::unload::options::Compression;
+    use unload_header::unload::Compression;
     let world = World::in_memory().await;
     let variables = [DELETE, ("FINAL_KEY", "final/{path}{compression}"), ("UNLOAD_OPTIONS", "GZIP EXTENSION 'csv'")];
     put(&world, &[("unload/r2026.headers", "id"), ("unload/.headers", "of_folder")]);
@@ -80,7 +80,7 @@ async fn with_delete_source_no_folder_speaks_for_a_name_that_may_be_counted() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_depends_on_the_content_is_taken_only_where_it_is_written() {
     for first in ["unload/q_manifest", "unload/q/manifest"] {
-        use unload_header::unload::options::Compression;
+        use unload_header::unload::Compression;
         let world = World::in_memory().await;
         put(&world, &[("unload/q/000", "1\n")]);
         world.local().put("bucket", "unload/q_000.csv", Object::new(Compression::Gzip.member(b"2\n").unwrap()));
@@ -313,7 +313,7 @@ async fn a_slice_asks_for_its_manifest() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_source_is_done_also_where_its_name_does_not_tell_its_compression() {
-    use unload_header::unload::options::Compression;
+    use unload_header::unload::Compression;
     let world = World::in_memory().await;
     let key = "unload/q_0000_part_00.csv";
     world.local().put("bucket", key, Object::new(Compression::Gzip.member(b"1\n").unwrap()));

@@ -6,7 +6,7 @@ mod support;
 use support::{MIB, World, manifest, rows};
 use unload_header::error::Error;
 use unload_header::receipt::{ColumnsFrom, Outcome};
-use unload_header::unload::options::Compression;
+use unload_header::unload::Compression;
 
 const KEY: &str = "unload/q_0000_part_00";
 const OTHER: &str = "unload/q_0001_part_00";

@@ -109,7 +109,7 @@ async fn another_job_is_done_anew() {
 #[tokio::test(start_paused = true)]
 async fn the_final_key_follows_the_content_and_not_the_name() {
     let world = World::in_memory().await;
-    let gzip = unload_header::unload::options::Compression::Gzip;
+    let gzip = unload_header::unload::Compression::Gzip;
     world.local().put("bucket", "unload/q_.headers", Object::new("id"));
     world.local().put("bucket", "unload/q_000.csv", Object::new(gzip.member(b"1\n").unwrap()));
     world.local().put("bucket", "unload/q_001.gz", Object::new("1\n"));

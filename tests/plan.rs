@@ -1,12 +1,12 @@
 //! The plan, held against S3's rules and, at scaled-down limits, against exhaustive search.
 
 use proptest::prelude::*;
-use unload_header::copy::part::{Origin, Part, Piece};
-use unload_header::copy::plan::{Limits, PlanError, S3, plan};
+use unload_header::copy::part::{Origin, Piece, PlannedPart};
+use unload_header::copy::plan::{Limits, PlanError, plan};
 
 const MIB: u64 = 1 << 20;
 /// 48.82 TiB: one part carries the header, and all others are copies.
-const LARGEST: u64 = (S3.max_parts - 1) * S3.max_part;
+const LARGEST: u64 = (Limits::AWS.max_parts - 1) * Limits::AWS.max_part;
 const SMALL: Limits = Limits {
     min_part: 5,
     max_part: 40,
@@ -44,11 +44,11 @@ fn check(line: &[Piece], limits: &Limits) -> u64 {
         assert!(part.length() <= limits.max_part && part.length() > 0, "{plan}");
         assert!(part.length() >= limits.min_part || index + 1 == count, "{plan}");
         match part {
-            Part::Upload(uploaded) => {
+            PlannedPart::Upload(uploaded) => {
                 assert!(part.length() <= limits.large_upload, "what is held at a time: {plan}");
                 pieces.extend(uploaded);
             }
-            Part::Copy { source, range } => {
+            PlannedPart::Copy { source, range } => {
                 let of = Origin::Source(*source);
                 let size = line.iter().find(|piece| piece.of == of).unwrap().range.end;
                 assert!(range.length() == size || size > limits.min_part, "{plan}");
@@ -122,29 +122,29 @@ proptest! {
 
     #[test]
     fn obeys_s3_for_one_source_of_any_size(header in 0..200_000_u64, size in prop_oneof![0..40 * MIB, 0..=LARGEST]) {
-        check(&line(header, &[size]), &S3);
+        check(&line(header, &[size]), &Limits::AWS);
     }
 
     #[test]
     fn obeys_s3_for_many_sources(header in 0..200_000_u64, sources in prop::collection::vec(0..40 * MIB, 0..200)) {
         let line = line(header, &sources);
-        check(&line, &S3);
-        let uploads = plan(line, &S3).unwrap().parts.into_iter().filter(|part| matches!(part, Part::Upload(_)));
-        prop_assert!(uploads.map(|part| part.length()).max() <= Some(S3.upload), "parts are not scarce");
+        check(&line, &Limits::AWS);
+        let uploads = plan(line, &Limits::AWS).unwrap().parts.into_iter().filter(|part| matches!(part, PlannedPart::Upload(_)));
+        prop_assert!(uploads.map(|part| part.length()).max() <= Some(Limits::AWS.upload), "parts are not scarce");
     }
 }
 
 #[test]
 fn a_small_object_is_one_put() {
     for size in [0, 1, 5 * MIB - 100, 5 * MIB] {
-        let plan = plan(line(100, &[size]), &S3).unwrap();
-        assert!(matches!(plan.parts[..], [Part::Upload(_)]), "{size}: {plan}");
+        let plan = plan(line(100, &[size]), &Limits::AWS).unwrap();
+        assert!(matches!(plan.parts[..], [PlannedPart::Upload(_)]), "{size}: {plan}");
     }
 }
 
 #[test]
 fn one_byte_more_is_a_copy() {
-    let plan = plan(line(100, &[5 * MIB + 1]), &S3).unwrap();
+    let plan = plan(line(100, &[5 * MIB + 1]), &Limits::AWS).unwrap();
     assert_eq!(
         plan.to_string(),
         "    1  upload  header bytes=0-99 + source 0 bytes=0-5242779\n    2  copy    source 0 bytes=5242780-5242880\n"
@@ -154,20 +154,20 @@ fn one_byte_more_is_a_copy() {
 #[test]
 fn five_mebibytes_pass_through_whatever_the_size() {
     for size in [6 * MIB, 100 * MIB, 1 << 30, 10 << 30, 6 << 40, 48 << 40] {
-        assert_eq!(plan(line(1_000, &[size]), &S3).unwrap().uploaded(), 5 * MIB, "{size}");
+        assert_eq!(plan(line(1_000, &[size]), &Limits::AWS).unwrap().uploaded(), 5 * MIB, "{size}");
     }
 }
 
 #[test]
 fn parts_grow_with_the_object_as_the_measured_speed_wants() {
-    let parts = |size| plan(line(100, &[size]), &S3).unwrap().parts.len();
+    let parts = |size| plan(line(100, &[size]), &Limits::AWS).unwrap().parts.len();
     assert_eq!([100 * MIB, 1 << 30, 10 << 30, 320 << 30].map(parts), [5, 29, 55, 65]);
     assert_eq!(parts(48 << 40), 9_832);
 }
 
 #[test]
 fn sources_lend_to_each_other() {
-    let uploaded = |sources: &[u64]| plan(line(0, sources), &S3).unwrap().uploaded();
+    let uploaded = |sources: &[u64]| plan(line(0, sources), &Limits::AWS).unwrap().uploaded();
     assert_eq!(uploaded(&[100 * MIB, 1, 100 * MIB]), 5 * MIB);
     assert_eq!(uploaded(&[100 * MIB, 0, 100 * MIB]), 0);
     assert_eq!(uploaded(&[6 * MIB, 2 * MIB, 7 * MIB]), 5 * MIB, "one lends a MiB and the other two");
@@ -179,32 +179,35 @@ fn sources_lend_to_each_other() {
 #[test]
 fn the_largest_source_leaves_a_part_for_the_header() {
     let tib_48_8 = 488 * (1 << 40) / 10;
-    check(&line(100, &[tib_48_8]), &S3);
-    check(&line(100, &[LARGEST]), &S3);
+    check(&line(100, &[tib_48_8]), &Limits::AWS);
+    check(&line(100, &[LARGEST]), &Limits::AWS);
     let error = PlanError::TooManyParts { parts: 10_001, allowed: 10_000 };
-    assert_eq!(plan(line(100, &[LARGEST + 5 * MIB]), &S3), Err(error));
+    assert_eq!(plan(line(100, &[LARGEST + 5 * MIB]), &Limits::AWS), Err(error));
 }
 
 #[test]
 fn refuses_what_s3_cannot_hold() {
-    let largest = S3.max_object;
-    assert_eq!(plan(line(1, &[largest]), &S3), Err(PlanError::TooLarge { length: largest + 1, allowed: largest }));
+    let largest = Limits::AWS.max_object;
+    assert_eq!(
+        plan(line(1, &[largest]), &Limits::AWS),
+        Err(PlanError::TooLarge { length: largest + 1, allowed: largest })
+    );
     let error = PlanError::TooManyParts { parts: 10_001, allowed: 10_000 };
-    assert_eq!(plan(line(100, &vec![64 * MIB; 10_000]), &S3), Err(error));
+    assert_eq!(plan(line(100, &vec![64 * MIB; 10_000]), &Limits::AWS), Err(error));
 }
 
 /// 10,000 slices that could be copied, and a header, are a part too many: the first slices are gathered.
 #[test]
 fn more_slices_than_parts_are_gathered() {
-    assert_eq!(check(&line(100, &vec![5 * MIB; 10_000]), &S3), 5 * MIB + 100);
-    assert_eq!(check(&line(100, &vec![5 * MIB; 10_001]), &S3), 10 * MIB + 100);
+    assert_eq!(check(&line(100, &vec![5 * MIB; 10_000]), &Limits::AWS), 5 * MIB + 100);
+    assert_eq!(check(&line(100, &vec![5 * MIB; 10_001]), &Limits::AWS), 10 * MIB + 100);
     // Of sizes up to 100 MiB, those are taken that stand beside what is uploaded anyway.
     let mixed: Vec<u64> = (0..10_100).map(|slice| slice * 7_919 % 10_007 * 10_478).collect();
-    let through = check(&line(100, &mixed), &S3);
-    let least = plan(line(100, &mixed), &Limits { max_parts: 20_000, ..S3 }).unwrap();
+    let through = check(&line(100, &mixed), &Limits::AWS);
+    let least = plan(line(100, &mixed), &Limits { max_parts: 20_000, ..Limits::AWS }).unwrap();
     assert_eq!(least.parts.len(), 10_099);
     assert!(through < 3 * least.uploaded(), "{through}");
     // 1,601 groups of six, each of which saves five parts.
-    let through = check(&line(100, &vec![5 * MIB; 18_000]), &S3);
+    let through = check(&line(100, &vec![5 * MIB; 18_000]), &Limits::AWS);
     assert!((46 << 30..47 << 30).contains(&through), "{through}");
 }

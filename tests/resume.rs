@@ -9,10 +9,10 @@ use std::time::Duration;
 use local_s3::{Content, Fault, Object, Request};
 use support::{MIB, World, rows};
 use tokio::time::{Instant, timeout};
-use unload_header::copy::plan::S3;
+use unload_header::copy::plan::Limits;
 use unload_header::deadline::LONGEST;
 use unload_header::error::Error;
-use unload_header::handler::Answer;
+use unload_header::job::Answer;
 use unload_header::receipt::Outcome;
 
 const KEY: &str = "unload/q_0000_part_00";
@@ -30,7 +30,7 @@ async fn world(size: u64, slower: u32) -> World {
     let world = World::in_memory().await;
     world.local().put("bucket", "unload/q_.headers", Object::new("idx,venue,name"));
     world.local().put("bucket", KEY, source(size));
-    world.local().judge(move |request| copying(request).map(|length| Fault::Late(slower * S3.time(length))));
+    world.local().judge(move |request| copying(request).map(|length| Fault::Late(slower * Limits::AWS.time(length))));
     world
 }
 
@@ -79,7 +79,7 @@ async fn a_stopped_job_goes_on_where_it_was() {
         world.local().judge(move |request| {
             let length = copying(request)?;
             begun += 1;
-            Some(Fault::Late(if begun <= stops_at { S3.time(length) } else { Duration::from_secs(86_400) }))
+            Some(Fault::Late(if begun <= stops_at { Limits::AWS.time(length) } else { Duration::from_secs(86_400) }))
         });
         let error = attempt(&world, 3 * LONGEST).await.unwrap_err();
         assert_eq!(error.kind(), "OutOfTime");
@@ -117,7 +117,7 @@ async fn parts_in_flight_at_the_end_are_copied_once_more() {
     let begun = Instant::now();
     world.local().judge(move |request| {
         let slower = if begun.elapsed() < LONGEST / 2 { 1 } else { 10 };
-        copying(request).map(|length| Fault::Late(slower * S3.time(length)))
+        copying(request).map(|length| Fault::Late(slower * Limits::AWS.time(length)))
     });
     attempt(&world, LONGEST).await.unwrap_err();
     world.local().judge(|_| None);
@@ -143,7 +143,7 @@ async fn tries(size: u64, at_most: u32) -> Option<(u32, Duration)> {
 /// Of 10,000 parts, so that the mark has no number of its own.
 #[tokio::test(start_paused = true)]
 async fn the_largest_object_is_done_in_a_few_hours() {
-    let size = (S3.max_parts - 1) * S3.max_part;
+    let size = (Limits::AWS.max_parts - 1) * Limits::AWS.max_part;
     let (number, time) = tries(size, 20).await.unwrap();
     println!("48.8 TiB: {number} tries, {:.1} hours", time.as_secs_f64() / 3_600.0);
     assert_eq!(number, 13);
@@ -152,7 +152,7 @@ async fn the_largest_object_is_done_in_a_few_hours() {
 /// A plan of 10,000 parts, of which only the first copy hangs: the mark takes its number.
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_parts_are_left_to_the_next_try_as_well() {
-    let size = (S3.max_parts - 1) * S3.max_part;
+    let size = (Limits::AWS.max_parts - 1) * Limits::AWS.max_part;
     let (world, mut first) = (world(size, 1).await, None);
     world.local().judge(move |request| {
         copying(request)?;
@@ -233,7 +233,7 @@ async fn a_job_that_fails_for_now_is_left_to_the_next_try() {
         let length = copying(request)?;
         Some(match outage.contains(&begun.elapsed().as_secs()) {
             true => Fault::Error(503, "SlowDown"),
-            false => Fault::Late(S3.time(length)),
+            false => Fault::Late(Limits::AWS.time(length)),
         })
     });
     let error = world.run_for(2 * LONGEST, &[], &[KEY]).await.unwrap_err();

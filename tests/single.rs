@@ -9,7 +9,7 @@ use serde_json::Value;
 use support::readers::decompressed;
 use support::{MIB, World, manifest, rows};
 use unload_header::receipt::{ColumnsFrom, Outcome, Written};
-use unload_header::unload::options::Compression;
+use unload_header::unload::Compression;
 
 const SINGLE: (&str, &str) = ("OUTPUT", "single");
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use local_s3::Object;
 use support::{MIB, World, manifest};
-use unload_header::unload::options::Compression;
+use unload_header::unload::Compression;
 
 /// UNLOAD_OPTIONS, or what else is set; a sidecar, unless it is empty; one source, or the slices of a merge.
 type Case = (Vec<(&'static str, &'static str)>, &'static str, Vec<Object>);

@@ -6,8 +6,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use unload_header::header::encode;
-use unload_header::header::first::{First, Opening, expected, without_ending};
-use unload_header::unload::options::Compression;
+use unload_header::header::beginning::{Beginning, FirstRecord, expected, without_ending};
+use unload_header::unload::Compression;
 use unload_header::unload::{Dialect, Options};
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
@@ -30,8 +30,8 @@ fuzz_target!(|input: &[u8]| {
     let sql = OPTIONS[usize::from(which) % OPTIONS.len()];
     let dialect = Options::parse(sql).expect("they are right").dialect;
     let compression = Compression::of(rows);
-    let opening = Opening::of(rows, whole, compression, &dialect);
-    if let (First::Record { bytes, fields, .. }, Dialect::Csv { delimiter }, None) =
+    let opening = Beginning::of(rows, whole, compression, &dialect);
+    if let (FirstRecord::Complete { bytes, fields, .. }, Dialect::Csv { delimiter }, None) =
         (&opening.first, &dialect, compression)
     {
         as_the_csv_crate(bytes, *fields, *delimiter);
@@ -42,9 +42,9 @@ fuzz_target!(|input: &[u8]| {
     if header.starts_with(BOM) {
         return;
     }
-    let opening = Opening::of(&[&header, rows].concat(), whole, None, &dialect);
+    let opening = Beginning::of(&[&header, rows].concat(), whole, None, &dialect);
     let fields = expected(names.len(), &dialect);
-    assert_eq!(opening.first, First::Record { bytes: header, fields, crlf: false }, "{names:?}");
+    assert_eq!(opening.first, FirstRecord::Complete { bytes: header, fields, crlf: false }, "{names:?}");
 });
 
 fn as_the_csv_crate(record: &[u8], fields: usize, delimiter: u8) {

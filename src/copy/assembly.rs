@@ -1,46 +1,44 @@
-//! What a final object is made of.
+//! All that it takes to write one final object.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::lead::Lead;
 use super::part::{self, Origin, Piece};
-use super::range::ByteRange;
-use super::seal::Seal;
-use super::source::Source;
+use super::{CopyError, FirstBytes, Source};
+use crate::byte_range::ByteRange;
 use crate::crc::{self, Crc};
 use crate::deadline::Deadline;
-use crate::error::Error;
-use crate::s3::{AT_ONCE, Attributes, S3, Stood};
-use crate::unload::options::Compression;
+use crate::s3::{Attributes, Precondition, S3, SMALL_REQUESTS_AT_ONCE};
+use crate::seal::Seal;
+use crate::unload::Compression;
 use crate::uri::Uri;
 
-/// What is read ahead of an upload's pieces, in bytes.
-const AHEAD: u64 = 5 << 20;
+/// How many bytes of sources are read ahead while the body of an upload is put together.
+const READ_AHEAD: u64 = 5 << 20;
 
-/// All that it takes to write one.
+/// A header, sources, and where the final object goes.
 #[derive(Debug)]
-pub struct Job {
+pub struct Assembly {
     pub header: Bytes,
-    /// What ends a row.
+    /// The line ending of rows.
     pub ending: &'static [u8],
     pub sources: Vec<Source>,
-    pub lead: Lead,
+    pub first_bytes: FirstBytes,
     pub compression: Option<Compression>,
-    /// A header, without its ending, that no source may begin with.
-    pub ambiguous: Option<Bytes>,
+    /// A header, without its line ending, that no source may begin with, since it might be a row.
+    pub forbidden_header: Option<Bytes>,
     pub target: Uri,
-    /// What stood at the target before anything else of the job was looked at.
-    pub stood: Stood,
+    /// What was at the target before the job looked at anything else.
+    pub precondition: Precondition,
     pub attributes: Attributes,
-    /// All that is known of the seal before the parts are planned.
+    /// What is known of the seal before the parts are planned.
     pub seal: Seal,
     pub deadline: Deadline,
 }
 
-impl Job {
-    /// The final object's bytes, in order.
-    pub fn line(&self) -> Vec<Piece> {
+impl Assembly {
+    /// The final object's bytes, in order, by where they come from.
+    pub fn pieces(&self) -> Vec<Piece> {
         let header = Piece::new(Origin::Header, 0, self.header.len() as u64);
         let sources = self.sources.iter().enumerate().flat_map(|(index, source)| {
             let newline = source.newline.then(|| Piece::new(Origin::Newline, 0, self.ending.len() as u64));
@@ -60,47 +58,49 @@ impl Job {
         crc::expected(&self.header, pieces)
     }
 
-    /// The bytes of an upload: from the header, from the bytes at hand, or read now.
-    pub async fn bytes(&self, s3: &S3, pieces: &[Piece]) -> Result<Bytes, Error> {
-        let read = |Piece { of, range }: Piece| async move {
-            let slice = range.start as usize..range.end as usize;
-            match of {
-                Origin::Header => Ok(self.header.slice(slice)),
-                Origin::Newline => Ok(Bytes::from_static(self.ending).slice(slice)),
-                Origin::Source(_) if range.end <= self.at_hand(of) => Ok(self.lead.bytes.slice(slice)),
-                Origin::Source(source) => {
-                    let source = &self.sources[source];
-                    let bytes = s3.get_range(&source.object, range).await?;
-                    let header = self.ambiguous.as_deref();
-                    match source.unseen && !source.is_like_the_first(range, &bytes, self.compression, header) {
-                        true => Err(Error::Unlike { uri: source.object.uri.clone() }),
-                        false => Ok(bytes),
-                    }
-                }
-            }
-        };
-        let bytes = BytesMut::with_capacity(part::length(pieces) as usize);
-        // Many small ones at once, and large ones in ranges one by one, so that what has been read and not
-        // put together yet is little.
+    /// The body of an upload. What is not in the header or in the first bytes is read now.
+    pub async fn bytes(&self, s3: &S3, pieces: &[Piece]) -> Result<Bytes, CopyError> {
+        // Many small pieces are read side by side, and large ones in ranges one after the other, so that little has been
+        // read that is not part of the body yet.
         let largest = pieces.iter().map(Piece::length).max().unwrap_or_default();
-        let at_once = AHEAD.checked_div(largest).map_or(1, |count| (count as usize).clamp(1, AT_ONCE));
+        let at_once =
+            READ_AHEAD.checked_div(largest).map_or(1, |count| (count as usize).clamp(1, SMALL_REQUESTS_AT_ONCE));
         let ranges = pieces.iter().flat_map(|Piece { of, range }| {
-            let (of, end) = (*of, self.at_hand(*of));
+            let (of, end) = (*of, self.known(*of));
             let halves =
                 [ByteRange::new(range.start, range.end.min(end)), ByteRange::new(range.start.max(end), range.end)];
-            let split = |range: ByteRange| range.split(range.length().div_ceil(AHEAD));
+            let split = |range: ByteRange| range.split(range.length().div_ceil(READ_AHEAD));
             halves.into_iter().flatten().flat_map(split).map(move |range| Piece { of, range })
         });
-        let read = stream::iter(ranges).map(read).buffered(at_once);
-        let all = read.try_fold(bytes, async |mut bytes, piece| {
-            bytes.extend_from_slice(&piece);
-            Ok(bytes)
+        let read = stream::iter(ranges).map(|piece| self.read(s3, piece)).buffered(at_once);
+        let body = BytesMut::with_capacity(part::length(pieces) as usize);
+        let body = read.try_fold(body, async |mut body, bytes| {
+            body.extend_from_slice(&bytes);
+            Ok(body)
         });
-        Ok(all.await?.freeze())
+        Ok(body.await?.freeze())
     }
 
-    /// How many bytes of it need not be read.
-    fn at_hand(&self, of: Origin) -> u64 {
-        if of == Origin::Source(self.lead.source) { self.lead.bytes.len() as u64 } else { 0 }
+    async fn read(&self, s3: &S3, Piece { of, range }: Piece) -> Result<Bytes, CopyError> {
+        let slice = range.start as usize..range.end as usize;
+        match of {
+            Origin::Header => Ok(self.header.slice(slice)),
+            Origin::Newline => Ok(Bytes::from_static(self.ending).slice(slice)),
+            Origin::Source(_) if range.end <= self.known(of) => Ok(self.first_bytes.bytes.slice(slice)),
+            Origin::Source(source) => {
+                let source = &self.sources[source];
+                let bytes = s3.get_range(&source.object, range).await?;
+                let forbidden = self.forbidden_header.as_deref();
+                match source.is_unchecked && !source.is_like_the_first(range, &bytes, self.compression, forbidden) {
+                    true => Err(CopyError::SlicesUnlike { uri: source.object.uri.clone() }),
+                    false => Ok(bytes),
+                }
+            }
+        }
+    }
+
+    /// How many bytes of it need not be read, since they are among the first bytes.
+    fn known(&self, of: Origin) -> u64 {
+        if of == Origin::Source(self.first_bytes.source) { self.first_bytes.bytes.len() as u64 } else { 0 }
     }
 }

@@ -1,19 +1,20 @@
-//! A job carried out: sources in order, a header, and one final object.
+//! A final object put together from a header and sources in order: the plan of its parts, the requests that carry the
+//! plan out, and the proof of what came out.
 
+pub mod assembly;
+mod error;
 pub mod execute;
-pub mod job;
-pub mod join;
-pub mod lead;
+pub mod first_bytes;
 mod multipart;
 mod pace;
 pub mod part;
 pub mod plan;
-pub mod range;
-pub mod seal;
+mod proof;
+mod queue;
 pub mod source;
 
-pub use execute::{Done, execute};
-pub use job::Job;
-pub use join::{Alike, join};
-pub use lead::{Lead, names_itself};
+pub use assembly::Assembly;
+pub use error::CopyError;
+pub use execute::{ProvedObject, execute};
+pub use first_bytes::FirstBytes;
 pub use source::Source;

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use super::range::ByteRange;
+use crate::byte_range::ByteRange;
 
-/// A part of a multipart upload.
+/// A part of a multipart upload, before it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum PlannedPart {
     /// Bytes that pass through the function.
     Upload(Vec<Piece>),
-    /// A range of a source, given by its place in the job, that S3 copies itself.
+    /// A range of a source, given by its index in the job, that S3 copies itself.
     Copy { source: usize, range: ByteRange },
 }
 
@@ -23,9 +23,9 @@ pub struct Piece {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     Header,
-    /// A source, by its place in the job.
+    /// A source, by its index in the job.
     Source(usize),
-    /// What ends a source's last row where the source itself does not.
+    /// The line ending that a source's last row lacks.
     Newline,
 }
 
@@ -41,12 +41,12 @@ impl Piece {
     }
 }
 
-impl Part {
+impl PlannedPart {
     /// In bytes.
     pub fn length(&self) -> u64 {
         match self {
-            Part::Upload(pieces) => length(pieces),
-            Part::Copy { range, .. } => range.length(),
+            PlannedPart::Upload(pieces) => length(pieces),
+            PlannedPart::Copy { range, .. } => range.length(),
         }
     }
 }
@@ -56,7 +56,7 @@ pub fn length(pieces: &[Piece]) -> u64 {
     pieces.iter().map(Piece::length).sum()
 }
 
-/// Divides pieces, one behind the other, after so many bytes.
+/// Divides consecutive pieces after so many bytes.
 pub fn split_at(pieces: Vec<Piece>, at: u64) -> (Vec<Piece>, Vec<Piece>) {
     let (mut left, mut right, mut before) = (Vec::new(), Vec::new(), 0);
     for Piece { of, range } in pieces {
@@ -69,11 +69,11 @@ pub fn split_at(pieces: Vec<Piece>, at: u64) -> (Vec<Piece>, Vec<Piece>) {
 }
 
 /// A line for each piece that is copied, and one for those that are uploaded together.
-impl fmt::Display for Part {
+impl fmt::Display for PlannedPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Part::Copy { source, range } => write!(f, "copy    source {source} {range}"),
-            Part::Upload(pieces) => {
+            PlannedPart::Copy { source, range } => write!(f, "copy    source {source} {range}"),
+            PlannedPart::Upload(pieces) => {
                 let pieces: Vec<String> = pieces.iter().map(Piece::to_string).collect();
                 write!(f, "upload  {}", pieces.join(" + "))
             }

@@ -36,8 +36,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::part::{Origin, Part, Piece, length, split_at};
-use super::range::ByteRange;
+use super::part::{Origin, Piece, PlannedPart, length, split_at};
+use crate::byte_range::ByteRange;
 
 const MIB: u64 = 1 << 20;
 
@@ -61,20 +61,21 @@ pub struct Limits {
     pub bytes_per_ms: u64,
 }
 
-/// AWS, S3 user guide, "Amazon S3 multipart upload limits": 5 MiB to 5 GiB, 10,000 parts, 48.8 TiB. Speed: `awslabs/aws-c-s3#288`, 2.5 s and 73 to 92 MiB/s for each part.
-pub const S3: Limits = Limits {
-    min_part: 5 * MIB,
-    max_part: 5 << 30,
-    max_parts: 10_000,
-    max_object: 10_000 * (5 << 30),
-    upload: 10 * MIB,
-    large_upload: 30 * MIB,
-    in_flight: 64,
-    fixed_ms: 2_500,
-    bytes_per_ms: 80 * MIB / 1_000,
-};
-
 impl Limits {
+    /// AWS's: 5 MiB to 5 GiB, 10,000 parts, 48.8 TiB (S3 user guide, "Amazon S3 multipart upload limits"). The speed is
+    /// that of `awslabs/aws-c-s3#288`: 2.5 s and 73 to 92 MiB/s for each part.
+    pub const AWS: Limits = Limits {
+        min_part: 5 * MIB,
+        max_part: 5 << 30,
+        max_parts: 10_000,
+        max_object: 10_000 * (5 << 30),
+        upload: 10 * MIB,
+        large_upload: 30 * MIB,
+        in_flight: 64,
+        fixed_ms: 2_500,
+        bytes_per_ms: 80 * MIB / 1_000,
+    };
+
     /// What a copied part of this length, in bytes, was measured to take.
     pub fn time(&self, length: u64) -> Duration {
         Duration::from_millis(self.fixed_ms + length / self.bytes_per_ms)
@@ -84,7 +85,7 @@ impl Limits {
 /// The parts in order. A single upload is a PutObject; no part at all is an empty object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    pub parts: Vec<Part>,
+    pub parts: Vec<PlannedPart>,
     /// Of the final object, in bytes.
     pub length: u64,
 }
@@ -105,24 +106,24 @@ pub enum PlanError {
 ///
 /// ```
 /// use unload_header::copy::part::{Origin, Piece};
-/// use unload_header::copy::plan::{S3, plan};
-/// let line = [Piece::new(Origin::Header, 0, 100), Piece::new(Origin::Source(0), 0, 6 << 30)];
-/// let plan = plan(line.into_iter().flatten().collect(), &S3)?;
+/// use unload_header::copy::plan::{Limits, plan};
+/// let pieces = [Piece::new(Origin::Header, 0, 100), Piece::new(Origin::Source(0), 0, 6 << 30)];
+/// let plan = plan(pieces.into_iter().flatten().collect(), &Limits::AWS)?;
 /// assert_eq!(plan.uploaded(), 5 << 20);
 /// # Ok::<(), unload_header::copy::plan::PlanError>(())
 /// ```
-pub fn plan(line: Vec<Piece>, limits: &Limits) -> Result<Plan, PlanError> {
-    let length = line.iter().fold(0, |sum: u64, piece| sum.saturating_add(piece.length()));
+pub fn plan(pieces: Vec<Piece>, limits: &Limits) -> Result<Plan, PlanError> {
+    let length = pieces.iter().fold(0, |sum: u64, piece| sum.saturating_add(piece.length()));
     if length > limits.max_object {
         return Err(PlanError::TooLarge { length, allowed: limits.max_object });
     }
-    let candidates = candidates(&line, limits.min_part);
+    let candidates = candidates(&pieces, limits.min_part);
     let with = |candidates: &[usize], largest| {
-        let copied = copied(&line, candidates, limits.min_part);
-        cut_copies(parts(&line, &copied, limits.min_part, largest), limits)
+        let copied = copied(&pieces, candidates, limits.min_part);
+        cut_copies(parts(&pieces, &copied, limits.min_part, largest), limits)
     };
     let parts = with(&candidates, limits.upload).or_else(|error| {
-        let prices = prices(&line, &candidates, limits);
+        let prices = prices(&pieces, &candidates, limits);
         without_the_cheapest(prices, |candidates| with(candidates, limits.large_upload)).ok_or(error)
     })?;
     Ok(Plan { parts, length })
@@ -131,24 +132,24 @@ pub fn plan(line: Vec<Piece>, limits: &Limits) -> Result<Plan, PlanError> {
 impl Plan {
     /// The bytes that pass through the function.
     pub fn uploaded(&self) -> u64 {
-        self.parts.iter().filter(|part| matches!(part, Part::Upload(_))).map(Part::length).sum()
+        self.parts.iter().filter(|part| matches!(part, PlannedPart::Upload(_))).map(PlannedPart::length).sum()
     }
 }
 
 /// The pieces that can be copied, at least in part: by their place in the line. The last part may be as
 /// small as it likes.
-fn candidates(line: &[Piece], min_part: u64) -> Vec<usize> {
-    let is_last = |index: usize| index + 1 == line.len();
-    let source = |index: &usize| matches!(line[*index].of, Origin::Source(_));
-    (0..line.len()).filter(source).filter(|index| line[*index].length() >= min_part || is_last(*index)).collect()
+fn candidates(pieces: &[Piece], min_part: u64) -> Vec<usize> {
+    let is_last = |index: usize| index + 1 == pieces.len();
+    let source = |index: &usize| matches!(pieces[*index].of, Origin::Source(_));
+    (0..pieces.len()).filter(source).filter(|index| pieces[*index].length() >= min_part || is_last(*index)).collect()
 }
 
 /// Where the parts are too few: those without the fewest of the cheapest candidates, which are then
 /// gathered with their neighbours.
 fn without_the_cheapest(
     mut prices: Vec<(u64, usize)>,
-    with: impl Fn(&[usize]) -> Result<Vec<Part>, PlanError>,
-) -> Option<Vec<Part>> {
+    with: impl Fn(&[usize]) -> Result<Vec<PlannedPart>, PlanError>,
+) -> Option<Vec<PlannedPart>> {
     prices.sort_unstable();
     let without = |count: usize| {
         let mut rest: Vec<usize> = prices[count..].iter().map(|(_, index)| *index).collect();
@@ -173,14 +174,14 @@ fn without_the_cheapest(
 
 /// How many bytes more are uploaded, for each part that it saves, if a candidate is not copied while its
 /// neighbours are; and its index. One that saves no part by itself may do so together with its neighbour.
-fn prices(line: &[Piece], candidates: &[usize], limits: &Limits) -> Vec<(u64, usize)> {
+fn prices(pieces: &[Piece], candidates: &[usize], limits: &Limits) -> Vec<(u64, usize)> {
     let before = |place: usize| place.checked_sub(1).map_or(0, |place| candidates[place] + 1);
-    let after = |place: usize| candidates.get(place + 1).copied().unwrap_or(line.len());
+    let after = |place: usize| candidates.get(place + 1).copied().unwrap_or(pieces.len());
     let padded = |bytes: u64| if bytes == 0 { 0 } else { bytes.max(limits.min_part) };
     let price = |(place, &index): (usize, &usize)| {
-        let (left, right) = (length(&line[before(place)..index]), length(&line[index + 1..after(place)]));
+        let (left, right) = (length(&pieces[before(place)..index]), length(&pieces[index + 1..after(place)]));
         let now = padded(left) + padded(right);
-        let then = padded(left + line[index].length() + right);
+        let then = padded(left + pieces[index].length() + right);
         let parts = |bytes: u64| bytes.div_ceil(limits.large_upload);
         let saved = (parts(padded(left)) + 1 + parts(padded(right))).saturating_sub(parts(then));
         let more = then.saturating_sub(now);
@@ -204,18 +205,18 @@ struct Way {
 
 /// The range of each piece that is copied, at most one of a piece, so that the fewest bytes are
 /// uploaded. See the module's documentation for why it is.
-fn copied(line: &[Piece], candidates: &[usize], min_part: u64) -> Vec<(usize, ByteRange)> {
+fn copied(pieces: &[Piece], candidates: &[usize], min_part: u64) -> Vec<(usize, ByteRange)> {
     let mut total = 0;
     let mut before = vec![0];
-    before.extend(line.iter().map(|piece| {
+    before.extend(pieces.iter().map(|piece| {
         total += piece.length();
         total
     }));
     let leaves_a_part = |index: usize, head: u64| {
-        let ByteRange { start, end } = line[index].range;
-        match line[index].length().checked_sub(head) {
+        let ByteRange { start, end } = pieces[index].range;
+        match pieces[index].length().checked_sub(head) {
             // S3 may want the source of a range, but not of a whole copy, to be over 5 MiB.
-            Some(rest) if index + 1 == line.len() => rest > 0 && (start + head == 0 || end > min_part),
+            Some(rest) if index + 1 == pieces.len() => rest > 0 && (start + head == 0 || end > min_part),
             rest => rest >= Some(min_part),
         }
     };
@@ -235,7 +236,7 @@ fn copied(line: &[Piece], candidates: &[usize], min_part: u64) -> Vec<(usize, By
             let bytes = before[index] - before[from + 1];
             for (number, way) in ways[previous].iter().enumerate() {
                 let needed = needed(bytes);
-                let tail = needed.min(line[from].length() - way.head - min_part);
+                let tail = needed.min(pieces[from].length() - way.head - min_part);
                 let (cost, head) = (way.cost + bytes + needed, needed - tail);
                 add(Way { cost, head, before: Some((previous, number)), tail });
             }
@@ -259,7 +260,7 @@ fn copied(line: &[Piece], candidates: &[usize], min_part: u64) -> Vec<(usize, By
     let mut tail = 0;
     while let Some((place, number)) = next {
         let (index, way) = (candidates[place], ways[place][number]);
-        let ByteRange { start, end } = line[index].range;
+        let ByteRange { start, end } = pieces[index].range;
         copied.push((index, ByteRange { start: start + way.head, end: end - tail }));
         (next, tail) = (way.before, way.tail);
     }
@@ -268,16 +269,16 @@ fn copied(line: &[Piece], candidates: &[usize], min_part: u64) -> Vec<(usize, By
 }
 
 /// The parts of a line of which these ranges are copied, not yet cut, and all else is uploaded.
-fn parts(line: &[Piece], copied: &[(usize, ByteRange)], min_part: u64, largest: u64) -> Vec<Part> {
+fn parts(pieces: &[Piece], copied: &[(usize, ByteRange)], min_part: u64, largest: u64) -> Vec<PlannedPart> {
     let mut parts = Vec::new();
     let mut upload: Vec<Piece> = Vec::new();
     let mut copied = copied.iter().peekable();
-    for (index, Piece { of, range }) in line.iter().enumerate() {
+    for (index, Piece { of, range }) in pieces.iter().enumerate() {
         match (of, copied.next_if(|(at, _)| *at == index)) {
             (Origin::Source(source), Some((_, copy))) => {
                 upload.extend(Piece::new(*of, range.start, copy.start));
                 parts.extend(uploads(std::mem::take(&mut upload), min_part, largest));
-                parts.push(Part::Copy { source: *source, range: *copy });
+                parts.push(PlannedPart::Copy { source: *source, range: *copy });
                 upload.extend(Piece::new(*of, copy.end, range.end));
             }
             _ => upload.push(Piece { of: *of, range: *range }),
@@ -289,7 +290,7 @@ fn parts(line: &[Piece], copied: &[(usize, ByteRange)], min_part: u64, largest: 
 
 /// Uploads of `min_part` to `largest`, which is twice as much or more. They end where a piece does, if they can,
 /// since each range of a piece is a request.
-fn uploads(pieces: Vec<Piece>, min_part: u64, largest: u64) -> Vec<Part> {
+fn uploads(pieces: Vec<Piece>, min_part: u64, largest: u64) -> Vec<PlannedPart> {
     let (mut uploads, mut current, mut size): (Vec<Vec<Piece>>, Vec<Piece>, u64) = (Vec::new(), Vec::new(), 0);
     for piece in pieces {
         if size >= min_part && size + piece.length() > largest {
@@ -316,18 +317,18 @@ fn uploads(pieces: Vec<Piece>, min_part: u64, largest: u64) -> Vec<Part> {
         current = right;
     }
     uploads.push(current);
-    uploads.into_iter().filter(|pieces| !pieces.is_empty()).map(Part::Upload).collect()
+    uploads.into_iter().filter(|pieces| !pieces.is_empty()).map(PlannedPart::Upload).collect()
 }
 
 /// Cuts the copies by the time that they take.
-fn cut_copies(parts: Vec<Part>, limits: &Limits) -> Result<Vec<Part>, PlanError> {
-    let copies = parts.iter().filter(|part| matches!(part, Part::Copy { .. }));
-    let lengths: Vec<u64> = copies.map(Part::length).collect();
+fn cut_copies(parts: Vec<PlannedPart>, limits: &Limits) -> Result<Vec<PlannedPart>, PlanError> {
+    let copies = parts.iter().filter(|part| matches!(part, PlannedPart::Copy { .. }));
+    let lengths: Vec<u64> = copies.map(PlannedPart::length).collect();
     let uploads = (parts.len() - lengths.len()) as u64;
     let size = part_size(&lengths, uploads, limits)?;
     let cut = |part| match part {
-        Part::Copy { source, range } => {
-            let copy = move |range| Part::Copy { source, range };
+        PlannedPart::Copy { source, range } => {
+            let copy = move |range| PlannedPart::Copy { source, range };
             range.split(count(range.length(), size, limits)).map(copy).collect()
         }
         upload => vec![upload],

@@ -1,39 +1,38 @@
-//! A data object as part of a final object.
+//! A data object as a source of a final object.
 
-use super::range::ByteRange;
+use crate::byte_range::ByteRange;
 use crate::crc::Crc;
-use crate::header::encode::BOM;
 use crate::s3::Object;
-use crate::unload::options::Compression;
+use crate::unload::BOM;
+use crate::unload::Compression;
 
-/// What has to be seen of a source to tell how it is compressed.
-pub const START: u64 = 16;
+/// How many bytes of a source must be seen to tell how it is compressed.
+pub const MAGIC_LENGTH: u64 = 16;
 
-/// What comes into the final object of one data object.
+/// What of one data object becomes part of the final object.
 #[derive(Debug)]
 pub struct Source {
     pub object: Object,
-    /// Where its rows begin, if it has a header of its own, which is left out.
+    /// Where its rows begin. A header of its own before them is left out.
     pub start: u64,
-    /// Of its rows, where the server keeps one of the whole.
+    /// The CRC of its rows, if that of the whole object is known.
     pub crc: Option<Crc>,
-    /// Its rows do not end in a newline, and others follow.
+    /// Whether it needs a line ending behind it: its rows do not end in one, and others follow.
     pub newline: bool,
-    /// Nobody has looked at it yet.
-    pub unseen: bool,
+    /// Whether it has yet to be checked that it begins and ends like the others. That is done when its bytes are read.
+    pub is_unchecked: bool,
 }
 
 impl From<Object> for Source {
-    /// All of an object.
+    /// All of an object, checked.
     fn from(object: Object) -> Source {
-        Source { start: 0, crc: object.crc, newline: false, unseen: false, object }
+        Source { start: 0, crc: object.crc, newline: false, is_unchecked: false, object }
     }
 }
 
 impl Source {
-    /// Whether a range that was read of it, while nobody has looked at it, says that it is compressed like
-    /// the first source, has neither byte order mark nor `header`, and ends in a newline. A range that is too short to
-    /// tell says no.
+    /// Whether a range that was read of it shows that it is compressed like the first source, has neither byte order
+    /// mark nor `header`, and ends in a newline. `false` as well if the range is too short to tell.
     pub fn is_like_the_first(
         &self,
         range: ByteRange,
@@ -45,18 +44,18 @@ impl Source {
         let is_header = |header: &[u8]| begins_with(bytes, is_all, header) != Some(false);
         let begins = match range.start {
             0 => {
-                let is_enough = bytes.len() as u64 >= START.min(self.object.size);
+                let is_enough = bytes.len() as u64 >= MAGIC_LENGTH.min(self.object.size);
                 let is_alike = Compression::of(bytes) == compression && !bytes.starts_with(BOM);
                 is_enough && is_alike && (compression.is_some() || !header.is_some_and(is_header))
             }
-            start => start >= START,
+            start => start >= MAGIC_LENGTH,
         };
         let ends = range.end < self.object.size || compression.is_some() || bytes.ends_with(b"\n");
         begins && ends
     }
 }
 
-/// Whether bytes begin with a record that is `header`; `None` where they are too few to tell.
+/// Whether bytes begin with a record that equals `header`; `None` if they are too few to tell.
 pub fn begins_with(bytes: &[u8], are_all: bool, header: &[u8]) -> Option<bool> {
     match bytes.strip_prefix(header) {
         None if !are_all && header.starts_with(bytes) => None,
@@ -76,7 +75,7 @@ mod tests {
     fn what_a_range_tells() {
         let source = |size| {
             let object = Object { uri: Uri::new("b", "k"), size, etag: String::new(), crc: None, is_composite: false };
-            Source { unseen: true, ..Source::from(object) }
+            Source { is_unchecked: true, ..Source::from(object) }
         };
         let gzip = Compression::Gzip.member(b"1\n2\n3\n4\n5\n6\n7\n8\n9\n").unwrap();
         let rows = b"1|a\n2|b\n3|c\n4|d\n5|e\n";

@@ -1,82 +1,81 @@
-//! How a job's sources begin: the first record, held against the columns that the header names.
-
-use std::io::{self, Read};
+//! What a source begins with: a byte order mark and its first record.
 
 use serde::de::IgnoredAny;
 
-use super::encode::BOM;
-use super::zstd;
-use crate::unload::options::{Compression, Field};
-use crate::unload::{Dialect, Record};
+use crate::unload::options::Field;
+use crate::unload::{BOM, Compression, Dialect, Record};
 
-/// As much is decompressed at first, and at most, to find the end of a record, in bytes.
-const SOME: u64 = 64 << 10;
-const MOST: u64 = 16 << 20;
+/// How many bytes are decompressed at first to find the end of the first record.
+const FIRST_LOOK: u64 = 64 << 10;
+/// How many bytes are decompressed at most.
+const LONGEST_LOOK: u64 = 16 << 20;
 
-/// What the first bytes of a file say of it.
+/// What the first bytes of a file tell.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Opening {
-    /// A byte order mark stands before the first record.
+pub struct Beginning {
+    /// Whether the file begins with a byte order mark.
     pub bom: bool,
-    pub first: First,
+    pub first: FirstRecord,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum First {
-    /// There is no record.
-    Empty,
-    /// Its bytes, line ending included; how many fields it has, or characters, where widths are fixed; and whether
-    /// records end in `\r\n`.
-    Record { bytes: Vec<u8>, fields: usize, crlf: bool },
+pub enum FirstRecord {
+    /// The file has no record.
+    Absent,
+    /// Its bytes, line ending included; how many fields it has, or with fixed widths, how many characters; and whether
+    /// all records end in `\r\n`.
+    Complete { bytes: Vec<u8>, fields: usize, crlf: bool },
     /// It does not end within what was read.
     Unended,
 }
 
-impl Opening {
-    /// `whole` says that these are all bytes of the file, so that a record may end with it.
-    pub fn of(bytes: &[u8], whole: bool, compression: Option<Compression>, dialect: &Dialect) -> Opening {
+impl Beginning {
+    /// `whole` says that these are all bytes of the file, so that the first record may end where they end.
+    pub fn of(bytes: &[u8], whole: bool, compression: Option<Compression>, dialect: &Dialect) -> Beginning {
         let Some(compression) = compression.filter(|_| !bytes.is_empty()) else {
-            return Opening::within(bytes, whole, dialect);
+            return Beginning::within(bytes, whole, dialect);
         };
-        let mut most = SOME;
+        let mut most = FIRST_LOOK;
         loop {
             let (text, ended) = compression.begin(bytes, most);
-            let opening = Opening::within(&text, whole && ended, dialect);
-            if opening.first != First::Unended || (text.len() as u64) < most || most >= MOST {
+            let opening = Beginning::within(&text, whole && ended, dialect);
+            if opening.first != FirstRecord::Unended || (text.len() as u64) < most || most >= LONGEST_LOOK {
                 return opening;
             }
-            most = (8 * most).min(MOST);
+            most = (8 * most).min(LONGEST_LOOK);
         }
     }
 
-    fn within(text: &[u8], whole: bool, dialect: &Dialect) -> Opening {
+    fn within(text: &[u8], whole: bool, dialect: &Dialect) -> Beginning {
         let (bom, text) = text.strip_prefix(BOM).map_or((false, text), |rest| (true, rest));
         let record = match Record::first(text, dialect) {
-            None if whole && text.is_empty() => return Opening { bom, first: First::Empty },
+            None if whole && text.is_empty() => return Beginning { bom, first: FirstRecord::Absent },
             None if whole => {
                 let ended = Record::first(&[text, b"\n"].concat(), dialect);
                 ended.map(|record| Record { length: text.len(), crlf: false, ..record })
             }
             record => record,
         };
-        let Some(Record { length, fields, crlf }) = record else { return Opening { bom, first: First::Unended } };
+        let Some(Record { length, fields, crlf }) = record else {
+            return Beginning { bom, first: FirstRecord::Unended };
+        };
         let is_sure = matches!(dialect, Dialect::FixedWidth(widths) if Field::sum(widths) == fields);
         let crlf = crlf && (is_sure || all_end_in_crlf(&text[length..], dialect));
-        Opening { bom, first: First::Record { bytes: text[..length].to_vec(), fields, crlf } }
+        Beginning { bom, first: FirstRecord::Complete { bytes: text[..length].to_vec(), fields, crlf } }
     }
 
-    /// How many bytes it takes in a file that is not compressed.
+    /// How many bytes of a file that is not compressed this is: the mark, and the first record if `with_record`.
     pub fn length(&self, with_record: bool) -> usize {
         let record = match &self.first {
-            First::Record { bytes, .. } if with_record => bytes.len(),
+            FirstRecord::Complete { bytes, .. } if with_record => bytes.len(),
             _ => 0,
         };
         record + if self.bom { BOM.len() } else { 0 }
     }
 }
 
-/// A value may end in a carriage return, so that one record does not tell: whether there are more, and all of them
-/// end so.
+/// Whether there are more records, and all of them end in `\r\n`. One record does not tell, since a value may end in a
+/// carriage return.
 fn all_end_in_crlf(mut rest: &[u8], dialect: &Dialect) -> bool {
     let mut records = std::iter::from_fn(|| {
         let record = Record::first(rest, dialect)?;
@@ -86,13 +85,13 @@ fn all_end_in_crlf(mut rest: &[u8], dialect: &Dialect) -> bool {
     records.next() == Some(true) && records.all(|crlf| crlf)
 }
 
-/// Why rows need no header, if the first bytes of a file say so. A JSON object may go on beyond them.
+/// Why rows need no header, if the first bytes of a file tell. A JSON object may go on behind these bytes.
 pub fn names_itself(bytes: &[u8], may_be_json: bool) -> Option<&'static str> {
     if bytes.starts_with(b"PAR1") {
         return Some("it is Parquet, which names its columns itself");
     }
     let text = match Compression::of(bytes) {
-        Some(compression) => compression.begin(bytes, SOME).0,
+        Some(compression) => compression.begin(bytes, FIRST_LOOK).0,
         None => bytes.to_vec(),
     };
     let line = text.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -108,7 +107,7 @@ pub fn is_json(record: &[u8]) -> bool {
         }
 }
 
-/// How many fields the first record must have for these names; of a fixed width, how many characters.
+/// How many fields the first record must have for so many names; with fixed widths, how many characters.
 pub fn expected(names: usize, dialect: &Dialect) -> usize {
     match dialect {
         Dialect::FixedWidth(fields) => Field::sum(fields),
@@ -122,52 +121,27 @@ pub fn without_ending(record: &[u8]) -> &[u8] {
     record.strip_suffix(b"\r").unwrap_or(record)
 }
 
-impl Compression {
-    /// What the first bytes of a file decompress to, as far as they go, and whether that is all of it.
-    fn begin(self, bytes: &[u8], most: u64) -> (Vec<u8>, bool) {
-        let mut text = Vec::new();
-        let mut read = |reader: &mut dyn Read| {
-            let mut buffer = [0; 16 << 10];
-            while (text.len() as u64) < most {
-                match reader.read(&mut buffer) {
-                    Ok(0) => return true,
-                    Ok(length) => text.extend_from_slice(&buffer[..length]),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                    Err(_) => return false,
-                }
-            }
-            false
-        };
-        let ended = match self {
-            Compression::Gzip => read(&mut flate2::read::MultiGzDecoder::new(bytes)),
-            Compression::Bzip2 => read(&mut bzip2::read::MultiBzDecoder::new(bytes)),
-            Compression::Zstd => zstd::begin(bytes, most, &mut text),
-        };
-        (text, ended)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::unload::Options;
 
-    fn first(sql: &str, bytes: &[u8], whole: bool, compression: Option<Compression>) -> First {
-        let opening = Opening::of(bytes, whole, compression, &Options::parse(sql).unwrap().dialect);
+    fn first(sql: &str, bytes: &[u8], whole: bool, compression: Option<Compression>) -> FirstRecord {
+        let opening = Beginning::of(bytes, whole, compression, &Options::parse(sql).unwrap().dialect);
         assert!(!opening.bom);
         opening.first
     }
 
-    fn record(text: &str, fields: usize) -> First {
-        First::Record { bytes: text.as_bytes().to_vec(), fields, crlf: false }
+    fn record(text: &str, fields: usize) -> FirstRecord {
+        FirstRecord::Complete { bytes: text.as_bytes().to_vec(), fields, crlf: false }
     }
 
     #[test]
     fn of_plain_rows() {
         assert_eq!(first("CSV", b"1,\"a\nb\"\n2,c\n", false, None), record("1,\"a\nb\"\n", 2));
-        assert_eq!(first("CSV", b"", true, None), First::Empty);
+        assert_eq!(first("CSV", b"", true, None), FirstRecord::Absent);
         assert_eq!(first("CSV", b"1,2", true, None), record("1,2", 2), "the file ends, and so does the record");
-        assert_eq!(first("CSV", b"1,2", false, None), First::Unended);
+        assert_eq!(first("CSV", b"1,2", false, None), FirstRecord::Unended);
         assert_eq!(first("CSV", b"1,2\r\n", false, None), record("1,2\r\n", 2));
         assert_eq!(first("FIXEDWIDTH 'a:3,b:4'", "1  größ\n2".as_bytes(), false, None), record("1  größ\n", 7));
     }
@@ -184,7 +158,9 @@ mod tests {
             ("FIXEDWIDTH 'a:1,b:1'", "1a\r\n", true),
             ("FIXEDWIDTH 'a:1,b:2'", "1a\r\n", false),
         ] {
-            let First::Record { crlf, .. } = first(sql, rows.as_bytes(), true, None) else { panic!("{rows:?}") };
+            let FirstRecord::Complete { crlf, .. } = first(sql, rows.as_bytes(), true, None) else {
+                panic!("{rows:?}")
+            };
             assert_eq!(crlf, expected, "{sql} {rows:?}");
         }
     }
@@ -211,14 +187,14 @@ mod tests {
         let rows = "\u{feff}\"a,b\",c\r\n".as_bytes();
         let member = Compression::Gzip.member(rows).unwrap();
         for (bytes, compression) in [(rows, None), (&member, Some(Compression::Gzip))] {
-            let opening = Opening::of(bytes, true, compression, &csv);
-            assert_eq!(opening, Opening { bom: true, first: record("\"a,b\",c\r\n", 2) });
+            let opening = Beginning::of(bytes, true, compression, &csv);
+            assert_eq!(opening, Beginning { bom: true, first: record("\"a,b\",c\r\n", 2) });
             assert_eq!((opening.length(false), opening.length(true)), (3, rows.len()));
         }
-        assert_eq!(Opening::of(BOM, true, None, &csv), Opening { bom: true, first: First::Empty });
+        assert_eq!(Beginning::of(BOM, true, None, &csv), Beginning { bom: true, first: FirstRecord::Absent });
         let fixed = Dialect::FixedWidth(vec![Field { id: "a".to_owned(), width: 2 }]);
-        let expected = First::Record { bytes: b"ab\r\n".to_vec(), fields: 2, crlf: true };
-        assert_eq!(Opening::of("\u{feff}ab\r\n".as_bytes(), true, None, &fixed).first, expected);
+        let expected = FirstRecord::Complete { bytes: b"ab\r\n".to_vec(), fields: 2, crlf: true };
+        assert_eq!(Beginning::of("\u{feff}ab\r\n".as_bytes(), true, None, &fixed).first, expected);
     }
 
     #[test]
@@ -230,8 +206,8 @@ mod tests {
             assert_eq!(first("", &member, true, Some(compression)), record("0|0\n", 2), "{compression}");
             assert_eq!(first("", &member[..some], false, Some(compression)), record("0|0\n", 2), "{compression}");
             let empty = compression.member(b"").unwrap();
-            assert_eq!(first("", &empty, true, Some(compression)), First::Empty, "{compression}");
-            assert_eq!(first("", &member[..6], false, Some(compression)), First::Unended, "{compression}");
+            assert_eq!(first("", &empty, true, Some(compression)), FirstRecord::Absent, "{compression}");
+            assert_eq!(first("", &member[..6], false, Some(compression)), FirstRecord::Unended, "{compression}");
             let long = format!("{}|2\n3|4\n", "1".repeat(600_000));
             let member = compression.member(long.as_bytes()).unwrap();
             assert_eq!(first("", &member, true, Some(compression)), record(&long[..600_003], 2), "{compression}");

@@ -1,4 +1,4 @@
-//! Column names as the file's first line, written the way UNLOAD itself writes a header.
+//! The header line, written as UNLOAD itself writes a header.
 //!
 //! "Text transformation options, such as CSV, DELIMITER, ADDQUOTES, and ESCAPE, also apply to the
 //! header line" (AWS, Redshift database developer guide, UNLOAD, "HEADER").
@@ -9,9 +9,6 @@ use crate::unload::options::Field;
 /// The most that a header may have, in bytes: 5 MiB. Redshift's 1,600 columns with names of 127 bytes
 /// take 4 % of it.
 pub const LONGEST: usize = 5 << 20;
-
-/// The UTF-8 byte order mark, which tells Excel that a file is UTF-8.
-pub const BOM: &[u8] = b"\xef\xbb\xbf";
 
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
@@ -73,7 +70,7 @@ fn text(names: &[String], delimiter: u8, add_quotes: bool, escape: bool) -> Resu
             Err(EncodeError::Unwritable { position: index + 1, name: name.clone(), what, dialect, instead })
         };
         if escape {
-            // Nothing is beyond an escape character.
+            // An escape character can precede whatever else the name has.
         } else if add_quotes && name.contains('"') {
             return unwritable("a quotation mark", "ADDQUOTES without ESCAPE", "CSV or with ESCAPE");
         } else if !add_quotes && name.contains(delimiter) {
@@ -100,7 +97,7 @@ fn fixed_width(names: &[String], fields: &[Field]) -> Result<Vec<u8>, EncodeErro
     if names.len() != fields.len() {
         return Err(EncodeError::Count { names: names.len(), fields: fields.len() });
     }
-    // A character is a byte or more, so this would be refused below; before that, it would have to be made.
+    // Every character has a byte at least, so this line would be refused. Refusing it here saves making it.
     if Field::sum(fields) >= LONGEST {
         return Err(EncodeError::TooLong(Field::sum(fields).saturating_add(1)));
     }

@@ -1,36 +1,39 @@
-//! The header line of a final object, and where its names come from.
+//! The header line of a final object.
 
 use bytes::Bytes;
 
-use super::encode::{BOM, encode};
-use super::first::{self, First, Opening, without_ending};
-use super::lookup::Found;
-use crate::error::Error;
-use crate::receipt::{ColumnsFrom, Proof, Written};
+use super::beginning::{self, Beginning, FirstRecord, without_ending};
+use super::encode::encode;
+use super::{FoundColumns, HeaderError};
+use crate::receipt::ColumnsFrom;
 use crate::settings::Settings;
-use crate::unload::options::Compression;
-use crate::unload::{Dialect, Options, name};
+use crate::unload::{BOM, Compression, Dialect, Options, name};
 use crate::uri::Uri;
 
-/// How many characters of a record an error shows, where SHOW_RECORD allows it.
+/// How many characters of a record an error shows, if SHOW_RECORD allows it.
 const SHOWN: usize = 200;
 
 #[derive(Debug)]
-pub struct Line {
-    /// Without a byte order mark.
+pub struct HeaderLine {
+    /// With its line ending, without a byte order mark.
     text: Vec<u8>,
-    /// Whether one comes before it; where nobody has said so, the sources decide.
+    /// Whether a byte order mark comes first. `None` if neither the sidecar nor BOM says so: then the sources decide.
     bom: Option<bool>,
     from: ColumnsFrom,
-    /// How many.
+    /// How many columns it names.
     columns: usize,
-    /// What ends records.
+    /// The line ending of all records.
     ending: &'static [u8],
 }
 
-impl Line {
-    /// Of columns that were found for a source.
-    pub fn given(settings: &Settings, uri: &Uri, found: &Found, dialect: &Dialect) -> Result<Line, Error> {
+impl HeaderLine {
+    /// The header of columns that were found for a source.
+    pub fn of_columns(
+        settings: &Settings,
+        uri: &Uri,
+        found: &FoundColumns,
+        dialect: &Dialect,
+    ) -> Result<HeaderLine, HeaderError> {
         let fitting = match dialect {
             Dialect::FixedWidth(fields) => found.of_rows(fields.len()),
             _ => None,
@@ -41,67 +44,67 @@ impl Line {
         }
         let text = encode(&found.columns.names, dialect).map_err(|source| {
             let (uri, place) = (uri.clone(), found.place.clone());
-            Error::Encode { uri, place, source }
+            HeaderError::HeaderUnwritable { uri, place, source }
         })?;
         let bom = found.columns.bom.or(settings.bom.then_some(true));
-        Ok(Line { text, bom, from: found.from, columns: found.columns.names.len(), ending: b"\n" })
+        Ok(HeaderLine { text, bom, from: found.from, columns: found.columns.names.len(), ending: b"\n" })
     }
 
-    /// The header that the sources bring, the first of which has this URI.
-    pub fn own(settings: &Settings, uri: &Uri, opening: &Opening) -> Result<Line, Error> {
-        match &opening.first {
-            First::Record { bytes, fields, .. } => {
+    /// The header that UNLOAD wrote at the top of the sources. `uri` is the first of them, and `beginning` what it
+    /// begins with.
+    pub fn of_sources(settings: &Settings, uri: &Uri, beginning: &Beginning) -> Result<HeaderLine, HeaderError> {
+        match &beginning.first {
+            FirstRecord::Complete { bytes, fields, .. } => {
                 let mut text = bytes.clone();
                 text.extend((!text.ends_with(b"\n")).then_some(b'\n'));
                 let (bom, from) = (settings.bom.then_some(true), ColumnsFrom::Source);
-                Ok(Line { text, bom, from, columns: *fields, ending: b"\n" })
+                Ok(HeaderLine { text, bom, from, columns: *fields, ending: b"\n" })
             }
-            First::Unended => Err(Error::HeaderUnended { uri: uri.clone() }),
-            First::Empty => {
+            FirstRecord::Unended => Err(HeaderError::HeaderTooLong { uri: uri.clone() }),
+            FirstRecord::Absent => {
                 let looked = "the header that HEADER in the options promises, but all its sources are empty".to_owned();
-                Err(Error::NoColumns { uri: uri.clone(), looked })
+                Err(HeaderError::ColumnsNotFound { uri: uri.clone(), looked })
             }
         }
     }
 
-    /// The line, if the first record has as many fields as it names columns.
+    /// The line, if the first record has as many fields as the line names columns.
     pub fn fitted(
         self,
         settings: &Settings,
         uri: &Uri,
-        found: &Found,
-        first: &First,
+        found: &FoundColumns,
+        first: &FirstRecord,
         dialect: &Dialect,
-    ) -> Result<Line, Error> {
+    ) -> Result<HeaderLine, HeaderError> {
         let (bytes, fields) = match first {
-            First::Empty => return Ok(self),
-            First::Record { bytes, fields, .. } => (bytes, *fields),
-            First::Unended => return Err(Error::RecordUnended { uri: uri.clone() }),
+            FirstRecord::Absent => return Ok(self),
+            FirstRecord::Complete { bytes, fields, .. } => (bytes, *fields),
+            FirstRecord::Unended => return Err(HeaderError::RecordUnended { uri: uri.clone() }),
         };
-        let expected = first::expected(self.columns, dialect);
+        let expected = beginning::expected(self.columns, dialect);
         let by_width = matches!(dialect, Dialect::FixedWidth(_));
-        // Of a JSON object, the commas may make as many fields as there are names.
-        let is_json = !by_width && fields > 1 && first::is_json(bytes);
+        // The commas of a JSON object may make as many fields as there are names.
+        let is_json = !by_width && fields > 1 && beginning::is_json(bytes);
         if fields == expected && !is_json {
             return Ok(self);
         }
-        let by_width = matches!(dialect, Dialect::FixedWidth(_));
         if let Some(found) = found.of_rows(fields).filter(|_| !by_width && !is_json) {
-            return Line::given(settings, uri, &found, dialect);
+            return HeaderLine::of_columns(settings, uri, &found, dialect);
         }
         let columns = self.columns;
         let cause = if by_width { String::new() } else { likely_cause(uri, bytes, columns, fields) };
         let (uri, place) = (uri.clone(), found.place.clone());
         let record = settings.show_record.then(|| String::from_utf8_lossy(bytes).chars().take(SHOWN).collect());
-        Err(Error::ColumnsDiffer { uri, place, columns, expected, found: fields, by_width, cause, record })
+        Err(HeaderError::ColumnsDiffer { uri, place, columns, expected, found: fields, by_width, cause, record })
     }
 
-    /// The line as the sources have theirs: ending as their first record does, and with a byte order mark
-    /// if they have one, unless somebody has said otherwise.
-    pub fn like(mut self, opening: &Opening) -> Line {
-        self.bom.get_or_insert(opening.bom);
-        if matches!(opening.first, First::Record { crlf: true, .. }) {
-            // A header that the sources brought ends so already.
+    /// The line in the style of the sources: with the line ending of their first record, and with a byte order mark if
+    /// they have one, unless the sidecar or BOM says otherwise.
+    pub fn in_style_of(mut self, beginning: &Beginning) -> HeaderLine {
+        self.bom.get_or_insert(beginning.bom);
+        if matches!(beginning.first, FirstRecord::Complete { crlf: true, .. }) {
+            // The sources' own header has that ending already.
             if self.from != ColumnsFrom::Source {
                 self.text = [self.text.strip_suffix(b"\n").unwrap_or(&self.text), b"\r\n"].concat();
             }
@@ -110,44 +113,50 @@ impl Line {
         self
     }
 
-    /// How much of the first source is cut off, since this line comes in place of it: a byte order mark, and a
-    /// header of its own if HEADER promises one or it is this very line. `None` where the only source begins
-    /// with this line already.
+    /// How many bytes of the first source this line replaces: a byte order mark, and a header of its own if HEADER
+    /// promises one or the first record equals this line. `None` if this is the only source and it begins with this
+    /// line already, so that nothing is to be put in front.
     pub fn replaces(
         &self,
         uri: &Uri,
-        opening: &Opening,
+        beginning: &Beginning,
         (options, settings): (&Options, &Settings),
         compression: Option<Compression>,
         is_only: bool,
-    ) -> Result<Option<usize>, Error> {
-        let own = match &opening.first {
-            First::Record { bytes, .. } => Some(without_ending(bytes)),
-            First::Unended if options.header => return Err(Error::HeaderUnended { uri: uri.clone() }),
+    ) -> Result<Option<usize>, HeaderError> {
+        let own = match &beginning.first {
+            FirstRecord::Complete { bytes, .. } => Some(without_ending(bytes)),
+            FirstRecord::Unended if options.header => return Err(HeaderError::HeaderTooLong { uri: uri.clone() }),
             _ => None,
         };
-        let is_this = own == Some(self.bare());
+        let is_this = own == Some(self.without_ending());
         if is_this && settings.check_columns && options.stated && !options.header {
-            return Err(Error::HeaderOrRow { uri: uri.clone() });
+            return Err(HeaderError::HeaderOrRow { uri: uri.clone() });
         }
         let is_there = is_this && !is_row(options, settings);
         let has_header = is_there || options.header && own.is_some();
         match compression {
-            _ if is_there && is_only && self.has_bom() == opening.bom => Ok(None),
-            Some(compression) if has_header => Err(Error::HeaderInside { uri: uri.clone(), compression }),
-            Some(compression) if opening.bom => Err(Error::BomInside { uri: uri.clone(), compression }),
+            _ if is_there && is_only && self.has_bom() == beginning.bom => Ok(None),
+            Some(compression) if has_header => Err(HeaderError::HeaderInside { uri: uri.clone(), compression }),
+            Some(compression) if beginning.bom => {
+                Err(HeaderError::ByteOrderMarkInside { uri: uri.clone(), compression })
+            }
             Some(_) => Ok(Some(0)),
-            None => Ok(Some(opening.length(has_header))),
+            None => Ok(Some(beginning.length(has_header))),
         }
     }
 
-    /// How many it names.
+    /// Where its names were found.
+    pub fn from(&self) -> ColumnsFrom {
+        self.from
+    }
+
+    /// How many columns it names.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// Without its ending.
-    pub fn bare(&self) -> &[u8] {
+    pub fn without_ending(&self) -> &[u8] {
         without_ending(&self.text)
     }
 
@@ -155,40 +164,30 @@ impl Line {
         self.bom == Some(true)
     }
 
-    /// What tells it from other lines before the sources have been looked at.
-    pub fn asked(&self, options: &Options, settings: &Settings) -> Vec<u8> {
+    /// What of the line goes into the seal's fingerprint. It is known before the sources are read.
+    pub fn to_fingerprint(&self, options: &Options, settings: &Settings) -> Vec<u8> {
         let row = if is_row(options, settings) { "row " } else { "" };
         [format!("{:?} {row}", self.bom).as_bytes(), &self.text].concat()
     }
 
-    /// As it stands in a file that is not compressed.
-    fn bytes(&self) -> Vec<u8> {
-        [if self.has_bom() { BOM } else { b"" }, &self.text].concat()
-    }
-
-    /// As it stands in the file.
-    pub fn compressed(&self, uri: &Uri, compression: Option<Compression>) -> Result<Bytes, Error> {
+    /// The first bytes of the final object.
+    pub fn bytes(&self, uri: &Uri, compression: Option<Compression>) -> Result<Bytes, HeaderError> {
+        let plain = [if self.has_bom() { BOM } else { b"" }, &self.text].concat();
         let header = match compression {
-            None => Ok(self.bytes()),
-            Some(compression) => compression.member(&self.bytes()),
+            None => Ok(plain),
+            Some(compression) => compression.member(&plain),
         };
-        header.map(Bytes::from).map_err(|source| Error::Compress { uri: uri.clone(), source })
+        header.map(Bytes::from).map_err(|source| HeaderError::HeaderUncompressible { uri: uri.clone(), source })
     }
 
-    /// What ends its records.
+    /// The line ending of all records.
     pub fn ending(&self) -> &'static [u8] {
         self.ending
     }
-
-    /// What a receipt says of an object with this header.
-    pub fn written(&self, bytes: u64, etag: &str, parts: usize, proof: Proof) -> Written {
-        let etag = etag.trim_matches('"').to_owned();
-        Written { columns_from: self.from, columns: self.columns, bytes, bytes_through: 0, parts, proof, etag }
-    }
 }
 
-/// Whether a first record that is the header itself is a row all the same: the options are known, without HEADER, and
-/// nothing is to be checked.
+/// Whether a first record that equals the header is a row all the same: the options are stated and do not say HEADER,
+/// and CHECK_COLUMNS is off.
 fn is_row(options: &Options, settings: &Settings) -> bool {
     options.stated && !options.header && !settings.check_columns
 }
@@ -197,7 +196,7 @@ fn is_row(options: &Options, settings: &Settings) -> bool {
 fn likely_cause(uri: &Uri, record: &[u8], columns: usize, fields: usize) -> String {
     let partitions = name::partitions(&uri.key);
     let folders = partitions.join(", ");
-    if first::is_json(record) {
+    if beginning::is_json(record) {
         "it is a JSON object, so that the options most likely lack FORMAT JSON; ".to_owned()
     } else if partitions.is_empty() || columns.abs_diff(fields) != partitions.len() {
         String::new()

@@ -1,9 +1,8 @@
-//! Where the columns of an object, or of an unload, are written down: metadata, a sidecar, the verbose
-//! manifest.
+//! Where the columns of an object, or of an unload, are written down: metadata, a sidecar, or a verbose manifest.
 
+use super::HeaderError;
 use super::columns::{self, Columns, ColumnsError};
-use super::owner::{self, Listed, Readings};
-use crate::error::Error;
+use super::membership::{self, Listings, Readings};
 use crate::receipt::ColumnsFrom;
 use crate::s3::{Head, S3};
 use crate::settings::Settings;
@@ -12,60 +11,62 @@ use crate::unload::options::Field;
 use crate::unload::{Dialect, Options, Unload};
 use crate::uri::Uri;
 
-/// The columns, and where they were found.
+/// Columns, and where they were found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundColumns {
     pub columns: Columns,
     pub from: ColumnsFrom,
     /// For messages: `the sidecar s3://…`.
     pub place: String,
-    /// The columns that name the folders of the object's partition, as far as is known; otherwise those of all
-    /// `name=value/` folders that it lies directly in.
+    /// The columns of PARTITION BY, by the names of the object's partition folders. Where it is not known which folders
+    /// these are, the names of all `name=value/` folders that the object lies directly in.
     pub partitions: Vec<String>,
 }
 
-impl Found {
-    /// Who lists the columns of a query with PARTITION BY may name those that name the folders as well, which the
-    /// rows lack. Those of the rows, if that makes so many.
-    pub fn of_rows(&self, count: usize) -> Option<Found> {
-        // The first of the folders may be the user's own.
+impl FoundColumns {
+    /// The list without the columns of PARTITION BY, if that leaves `count`. An app may list all columns of its query,
+    /// but the rows lack these.
+    pub fn of_rows(&self, count: usize) -> Option<FoundColumns> {
+        // The first folders may be the user's own.
         let rests = (0..self.partitions.len()).map(|from| self.without(&self.partitions[from..]));
         rests.into_iter().find(|rest| rest.columns.names.len() == count)
     }
 
-    /// Those of the rows, if these options say that the rows lack the others.
-    pub fn lacking(self, options: &Options) -> Found {
+    /// The list without the columns of PARTITION BY, if these options say that the rows lack them.
+    pub fn without_partitions(self, options: &Options) -> FoundColumns {
         let rest = self.without(&self.partitions);
         if options.rows_lack_partitions && !rest.columns.names.is_empty() { rest } else { self }
     }
 
-    fn without(&self, partitions: &[String]) -> Found {
+    fn without(&self, partitions: &[String]) -> FoundColumns {
         let mut rest = self.clone();
         rest.columns.names.retain(|name| !partitions.iter().any(|partition| partition.eq_ignore_ascii_case(name)));
         rest
     }
 
-    /// What was said with the columns wins over UNLOAD_OPTIONS.
-    pub fn options(&self, settings: &Settings) -> Result<Options, Error> {
+    /// The options that were found with the columns, or else UNLOAD_OPTIONS.
+    pub fn options(&self, settings: &Settings) -> Result<Options, HeaderError> {
         match &self.columns.options {
             None => Ok(settings.options.clone()),
-            Some(sql) => Options::parse(sql).map_err(|source| Error::Options { place: self.place.clone(), source }),
+            Some(sql) => {
+                Options::parse(sql).map_err(|source| HeaderError::InvalidOptions { place: self.place.clone(), source })
+            }
         }
     }
 }
 
-/// Looks for the columns of one source.
+/// The search for the columns of one source.
 struct Search<'a> {
     settings: &'a Settings,
     s3: &'a S3,
     source: &'a Head,
-    /// The places that say nothing, and why.
+    /// For messages: the places that name no columns, and why.
     looked: Vec<String>,
 }
 
 /// Finds the columns of a data object. Only places below UNLOAD_PREFIX are looked at: the function may read no
 /// others.
-pub async fn of_object(settings: &Settings, s3: &S3, source: &Head) -> Result<Found, Error> {
+pub async fn of_object(settings: &Settings, s3: &S3, source: &Head) -> Result<FoundColumns, HeaderError> {
     let mut search = Search { settings, s3, source, looked: Vec::new() };
     if let Some(found) = search.own().await? {
         return Ok(found);
@@ -75,9 +76,9 @@ pub async fn of_object(settings: &Settings, s3: &S3, source: &Head) -> Result<Fo
         return Ok(found);
     }
     for name in counted.iter().filter(|_| !folders.is_empty()) {
-        // A guess can't be taken back once the source is deleted.
+        // A wrong guess can't be undone once the source is deleted.
         let may_be = settings.delete_source && name.evidence != Evidence::Listed;
-        if may_be || owner::is_borne_out(settings, s3, &source.object.uri, name).await? {
+        if may_be || membership::has_evidence(settings, s3, &source.object.uri, name).await? {
             search.looked.push("not at those of its folder, since its name is one that UNLOAD writes".to_owned());
             return Err(search.none());
         }
@@ -86,7 +87,12 @@ pub async fn of_object(settings: &Settings, s3: &S3, source: &Head) -> Result<Fo
 }
 
 /// Finds the columns of an unload, or of an object that it lists: `source`.
-pub async fn of_unload(settings: &Settings, s3: &S3, source: &Head, unload: &Unload) -> Result<Found, Error> {
+pub async fn of_unload(
+    settings: &Settings,
+    s3: &S3,
+    source: &Head,
+    unload: &Unload,
+) -> Result<FoundColumns, HeaderError> {
     let mut search = Search { settings, s3, source, looked: Vec::new() };
     match search.own().await? {
         Some(found) => Ok(found),
@@ -94,21 +100,19 @@ pub async fn of_unload(settings: &Settings, s3: &S3, source: &Head, unload: &Unl
     }
 }
 
-/// The columns that were found; or, where there are none, those that FIXEDWIDTH in UNLOAD_OPTIONS names,
-/// if it does not just number them.
-pub fn or_of_spec(columns: Result<Found, Error>, settings: &Settings) -> Result<Found, Error> {
-    match (columns, &settings.options.dialect) {
-        (Err(Error::NoColumns { .. }), Dialect::FixedWidth(fields)) if fields.iter().all(Field::is_named) => {
-            let names = fields.iter().map(|field| field.id.clone()).collect();
-            found(Columns::named(names), ColumnsFrom::Options, "FIXEDWIDTH in UNLOAD_OPTIONS".to_owned(), "")
-        }
-        (columns, _) => columns,
+/// The columns that FIXEDWIDTH names, unless it only numbers them.
+pub fn of_fixed_width(options: &Options) -> Result<Option<FoundColumns>, HeaderError> {
+    let Dialect::FixedWidth(fields) = &options.dialect else { return Ok(None) };
+    if !fields.iter().all(Field::is_named) {
+        return Ok(None);
     }
+    let names = fields.iter().map(|field| field.id.clone()).collect();
+    found(Columns::named(names), ColumnsFrom::Options, "FIXEDWIDTH in UNLOAD_OPTIONS".to_owned(), "").map(Some)
 }
 
 impl Search<'_> {
     /// What the object's metadata or its own sidecar says.
-    async fn own(&mut self) -> Result<Option<Found>, Error> {
+    async fn own(&mut self) -> Result<Option<FoundColumns>, HeaderError> {
         let object = &self.source.object;
         if let Some(value) = self.source.attributes.metadata.get("headers") {
             let place = "the metadata x-amz-meta-headers".to_owned();
@@ -118,20 +122,20 @@ impl Search<'_> {
         self.sidecar(format!("{}{SIDECAR}", object.uri.key), &object.uri.key).await
     }
 
-    /// What the places of several readings say, the nearest folder first.
-    async fn among(&mut self, names: &[Name<'_>]) -> Result<Option<Found>, Error> {
+    /// What the sidecars and manifests of several readings say, the nearest folder first.
+    async fn among(&mut self, names: &[Name<'_>]) -> Result<Option<FoundColumns>, HeaderError> {
         let (mut names, asks_manifests) = (names.to_vec(), names.len() > 1);
         if asks_manifests {
-            let Listed { now, before, looked } = owner::listed(self.s3, self.source, &names).await?;
-            match now.as_slice() {
+            let Listings { current, outdated, looked } = membership::listings(self.s3, self.source, &names).await?;
+            match current.as_slice() {
                 [] => self.looked.extend(looked),
                 [unload] => return self.of(unload).await,
                 [one, other, ..] => return Err(self.ambiguous(&one.manifest, &other.manifest)),
             }
-            match before.is_empty() {
-                true => names = self.borne_out(names).await?,
-                // Its new manifest is yet to come.
-                false => names.retain(|name| before.iter().any(|prefix| prefix == name.unload_prefix)),
+            match outdated.is_empty() {
+                true => names = self.with_evidence(names).await?,
+                // The object is of a new UNLOAD to that prefix, whose manifest is not there yet.
+                false => names.retain(|name| outdated.iter().any(|prefix| prefix == name.unload_prefix)),
             }
         }
         for folder in names.chunk_by(|one, next| one.partition == next.partition) {
@@ -141,24 +145,24 @@ impl Search<'_> {
             }
         }
         if !asks_manifests {
-            let Listed { now, looked, .. } = owner::listed(self.s3, self.source, &names).await?;
+            let Listings { current, looked, .. } = membership::listings(self.s3, self.source, &names).await?;
             self.looked.extend(looked);
-            if let [unload] = now.as_slice() {
+            if let [unload] = current.as_slice() {
                 return self.manifest(unload);
             }
         }
         Ok(None)
     }
 
-    /// Of readings that count the object differently, those that can be right.
-    async fn borne_out<'k>(&mut self, names: Vec<Name<'k>>) -> Result<Vec<Name<'k>>, Error> {
+    /// Of readings with different numbers, those for which there is evidence.
+    async fn with_evidence<'k>(&mut self, names: Vec<Name<'k>>) -> Result<Vec<Name<'k>>, HeaderError> {
         let base = |name: &Name<'_>| name.unload_prefix.len() + name.partition.len();
         if names.iter().all(|name| base(name) == base(&names[0])) {
             return Ok(names);
         }
         let mut credible = Vec::new();
         for name in names {
-            if owner::is_borne_out(self.settings, self.s3, &self.source.object.uri, &name).await? {
+            if membership::has_evidence(self.settings, self.s3, &self.source.object.uri, &name).await? {
                 credible.push(name);
             } else {
                 let unload = self.source.object.uri.sibling(name.unload_prefix);
@@ -169,8 +173,8 @@ impl Search<'_> {
         Ok(credible)
     }
 
-    /// What the sidecars of an unload say, or its manifest.
-    async fn of(&mut self, unload: &Unload) -> Result<Option<Found>, Error> {
+    /// What the sidecars of an unload say, or else its manifest.
+    async fn of(&mut self, unload: &Unload) -> Result<Option<FoundColumns>, HeaderError> {
         let partition = unload.folder_of(&self.source.object.uri.key);
         let sidecars = unload.sidecars().into_iter().map(|key| (key, partition)).collect();
         match self.only_one(sidecars).await? {
@@ -179,9 +183,9 @@ impl Search<'_> {
         }
     }
 
-    fn manifest(&mut self, unload: &Unload) -> Result<Option<Found>, Error> {
+    fn manifest(&mut self, unload: &Unload) -> Result<Option<FoundColumns>, HeaderError> {
         let manifest = &unload.manifest;
-        let why = match (&unload.columns, owner::misfit(unload, self.source)) {
+        let why = match (&unload.columns, membership::misfit(unload, self.source)) {
             (None, _) => "not VERBOSE, so without column names",
             (Some(_), Some(why)) => why,
             (Some(names), None) => {
@@ -194,10 +198,10 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// What one of these sidecars says, each with the partition behind its unload prefix. That there are two is
-    /// an error: nobody can tell which of them is the object's.
-    async fn only_one(&mut self, sidecars: Vec<(String, &str)>) -> Result<Option<Found>, Error> {
-        let (mut only, mut keys): (Option<(String, Found)>, Vec<String>) = (None, Vec::new());
+    /// What the one of these sidecars says that is there. Each comes with the partition behind its unload prefix. If two
+    /// are there it is an error, since nothing tells which of them is the object's.
+    async fn only_one(&mut self, sidecars: Vec<(String, &str)>) -> Result<Option<FoundColumns>, HeaderError> {
+        let (mut only, mut keys): (Option<(String, FoundColumns)>, Vec<String>) = (None, Vec::new());
         for (key, partition) in sidecars {
             if keys.contains(&key) {
                 continue;
@@ -215,8 +219,8 @@ impl Search<'_> {
         Ok(only.map(|(_, found)| found))
     }
 
-    /// What a sidecar says; `key` is below UNLOAD_PREFIX, or it is not looked at.
-    async fn sidecar(&mut self, key: String, partition: &str) -> Result<Option<Found>, Error> {
+    /// What a sidecar says. It is not looked at if it is not below UNLOAD_PREFIX.
+    async fn sidecar(&mut self, key: String, partition: &str) -> Result<Option<FoundColumns>, HeaderError> {
         if !key.starts_with(&self.settings.unload_prefix) {
             return Ok(None);
         }
@@ -233,25 +237,25 @@ impl Search<'_> {
         }
     }
 
-    fn ambiguous(&self, one: &Uri, other: &Uri) -> Error {
-        Error::Ambiguous { uri: self.source.object.uri.clone(), one: one.clone(), other: other.clone() }
+    fn ambiguous(&self, one: &Uri, other: &Uri) -> HeaderError {
+        HeaderError::ColumnsAmbiguous { uri: self.source.object.uri.clone(), one: one.clone(), other: other.clone() }
     }
 
-    fn none(&self) -> Error {
-        Error::NoColumns { uri: self.source.object.uri.clone(), looked: self.looked.join(", ") }
+    fn none(&self) -> HeaderError {
+        HeaderError::ColumnsNotFound { uri: self.source.object.uri.clone(), looked: self.looked.join(", ") }
     }
 }
 
-/// `partition` is the folders of the object's partition, or its key where these are not known.
+/// `partition` is the folders of the object's partition, or if these are not known, the object's key.
 fn found(
     columns: Result<Columns, ColumnsError>,
     from: ColumnsFrom,
     place: String,
     partition: &str,
-) -> Result<Found, Error> {
+) -> Result<FoundColumns, HeaderError> {
     let partitions = name::partitions(partition).into_iter().map(str::to_owned).collect();
     match columns {
-        Ok(columns) => Ok(Found { columns, from, place, partitions }),
-        Err(source) => Err(Error::Columns { place, source }),
+        Ok(columns) => Ok(FoundColumns { columns, from, place, partitions }),
+        Err(source) => Err(HeaderError::InvalidColumns { place, source }),
     }
 }

@@ -1,32 +1,32 @@
 //! Which unload a data object belongs to.
 //!
-//! A manifest that lists the object decides. Where none does, and the key has several readings, those count that
-//! the objects beside it bear out. See [`crate::unload::name`] for the readings.
+//! If a manifest lists the object, it belongs to that manifest's unload. Otherwise each reading of its key counts for
+//! which there is evidence among the objects beside it. See [`crate::unload::name`] for readings and evidence.
 
-use crate::copy::seal::{Owner, Seal};
-use crate::error::Error;
+use super::HeaderError;
 use crate::s3::{Head, S3};
+use crate::seal::{JobId, Seal};
 use crate::settings::{Output, Settings};
 use crate::unload::name::{Evidence, Name, Number, readings};
 use crate::unload::{Unload, manifest};
 use crate::uri::Uri;
 
-/// The readings of a data object's key that are below UNLOAD_PREFIX, where the function may look.
+/// The readings of a data object's key whose unload prefix is below UNLOAD_PREFIX: the function may read nothing else.
 pub struct Readings<'k> {
-    /// Those in which UNLOAD has counted the object.
+    /// Those in which the object's name ends in UNLOAD's own numbers.
     pub counted: Vec<Name<'k>>,
-    /// Those in which the object's name is somebody else's, and its folder stands for the unload.
+    /// Those in which the name is not UNLOAD's. Its folder is taken for the unload prefix.
     pub folders: Vec<Name<'k>>,
 }
 
 /// What the manifests of several readings say of an object.
 #[derive(Default)]
-pub struct Listed {
-    /// Those that list it as it is now.
-    pub now: Vec<Unload>,
-    /// The unload prefixes of those that list another version of it.
-    pub before: Vec<String>,
-    /// The manifests that say nothing of it, and why.
+pub struct Listings {
+    /// The manifests that list the object as it is now.
+    pub current: Vec<Unload>,
+    /// The unload prefixes of manifests that list another version of the object.
+    pub outdated: Vec<String>,
+    /// For messages: the manifests that do not list it as it is now, and why.
     pub looked: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ impl<'k> Readings<'k> {
         let below = |name: &Name<'_>| name.manifest().starts_with(&settings.unload_prefix);
         let names = readings(key).into_iter().filter(below);
         let (mut counted, folders): (Vec<_>, Vec<_>) = names.partition(|name| name.number != Number::None);
-        // The same unload by another extension.
+        // A name with several extensions has several readings of the same unload.
         let mut seen = Vec::new();
         counted.retain(|name: &Name<'_>| {
             let is_new = !seen.contains(&(name.unload_prefix, name.evidence.clone()));
@@ -46,42 +46,42 @@ impl<'k> Readings<'k> {
     }
 }
 
-/// Reads a manifest; `None` where there is none, or another object of that name.
-pub async fn unload(s3: &S3, uri: &Uri) -> Result<Option<Unload>, Error> {
+/// Reads a manifest; `None` if there is no such object, or it is no manifest.
+pub async fn read_manifest(s3: &S3, uri: &Uri) -> Result<Option<Unload>, HeaderError> {
     let found = s3.get_small(uri, manifest::MAX_BYTES).await?.filter(|found| manifest::is_one(&found.bytes));
     let Some(found) = found else { return Ok(None) };
     let unload = Unload::parse(uri, found.etag, found.modified, &found.bytes);
-    unload.map(Some).map_err(|source| Error::Manifest { uri: uri.clone(), source })
+    unload.map(Some).map_err(|source| HeaderError::InvalidManifest { uri: uri.clone(), source })
 }
 
-/// Asks the manifest of each reading whether it lists the object.
-pub async fn listed(s3: &S3, source: &Head, names: &[Name<'_>]) -> Result<Listed, Error> {
+/// Reads the manifest of each reading and looks for the object in it.
+pub async fn listings(s3: &S3, source: &Head, names: &[Name<'_>]) -> Result<Listings, HeaderError> {
     let uri = &source.object.uri;
-    let mut listed = Listed::default();
+    let mut listings = Listings::default();
     let mut manifests: Vec<Uri> = Vec::new();
     for manifest in names.iter().map(|name| uri.sibling(name.manifest())) {
         if manifests.contains(&manifest) {
             continue;
         }
         manifests.push(manifest.clone());
-        let Some(unload) = unload(s3, &manifest).await? else {
-            listed.looked.push(format!("{manifest} (no such manifest)"));
+        let Some(unload) = read_manifest(s3, &manifest).await? else {
+            listings.looked.push(format!("{manifest} (no such manifest)"));
             continue;
         };
         match misfit(&unload, source) {
-            None => listed.now.push(unload),
+            None => listings.current.push(unload),
             Some(why) => {
                 let is_listed = unload.entry(&uri.key).is_some();
-                listed.before.extend(is_listed.then(|| unload.prefix().to_owned()));
-                listed.looked.push(format!("{manifest} ({why})"));
+                listings.outdated.extend(is_listed.then(|| unload.prefix().to_owned()));
+                listings.looked.push(format!("{manifest} ({why})"));
             }
         }
     }
-    Ok(listed)
+    Ok(listings)
 }
 
-/// Why a manifest does not speak for an object as it is now, if it does not: one that stood there before a new
-/// UNLOAD with other columns has nothing to say of the new objects.
+/// Why a manifest does not list an object as it is now, if it does not. It may be the manifest of an earlier UNLOAD to
+/// the same prefix, whose columns may be others.
 pub fn misfit(unload: &Unload, source: &Head) -> Option<&'static str> {
     match unload.entry(&source.object.uri.key) {
         None => Some("does not list the object"),
@@ -93,9 +93,9 @@ pub fn misfit(unload: &Unload, source: &Head) -> Option<&'static str> {
     }
 }
 
-/// Whether the objects beside an object bear a reading of its key out. With DELETE_SOURCE the final object stands
-/// for one that is gone.
-pub async fn is_borne_out(settings: &Settings, s3: &S3, source: &Uri, name: &Name<'_>) -> Result<bool, Error> {
+/// Whether there is evidence for a reading of an object's key. With DELETE_SOURCE, the object that would be the evidence
+/// may have been deleted, and its final object serves instead.
+pub async fn has_evidence(settings: &Settings, s3: &S3, source: &Uri, name: &Name<'_>) -> Result<bool, HeaderError> {
     let sibling = match &name.evidence {
         Evidence::Itself => return Ok(true),
         Evidence::Listed => return Ok(false),
@@ -107,10 +107,10 @@ pub async fn is_borne_out(settings: &Settings, s3: &S3, source: &Uri, name: &Nam
     if !settings.delete_source || settings.output == Output::Single {
         return Ok(false);
     }
-    let owner = Owner::new(&sibling, "");
+    let job = JobId::new(&sibling, "");
     for target in settings.final_uris(&sibling, (readings(&sibling.key)[0].unload_prefix, ""))? {
         let seal = s3.head(&target).await?.as_ref().and_then(Seal::on);
-        if seal.is_some_and(|seal| seal.owner.as_ref() == Some(&owner)) {
+        if seal.is_some_and(|seal| seal.job.as_ref() == Some(&job)) {
             return Ok(true);
         }
     }

@@ -1,15 +1,17 @@
-//! The header: where its columns are written down, and what they look like in the file.
+//! The header: which unload an object belongs to, where its columns are written down, the line that they make, and
+//! what the sources begin with, which the line must fit or replace.
 
 pub mod attributes;
+pub mod beginning;
 pub mod columns;
-pub mod compress;
 pub mod encode;
-pub mod first;
-pub mod line;
+mod error;
+pub mod header_line;
 pub mod lookup;
-pub mod owner;
-mod zstd;
+pub mod membership;
 
 pub use columns::Columns;
 pub use encode::encode;
-pub use line::Line;
+pub use error::HeaderError;
+pub use header_line::HeaderLine;
+pub use lookup::FoundColumns;

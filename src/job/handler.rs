@@ -1,4 +1,4 @@
-//! The way through, end to end: payload, objects created, the role of each, jobs, receipts.
+//! The function: an event, the jobs that it asks for, and the answer.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,18 +8,16 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::run::run;
+use super::tasks::{Job, Task, tasks_of};
 use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::event::{self, Notice};
+use crate::event::{self, EventError, Notice};
 use crate::receipt::{self, Receipt};
 use crate::s3::{Effort, S3};
-use crate::settings::{Output, Settings};
-use crate::task::{Scope, Task};
-use crate::unload::Role;
-use crate::uri::Uri;
-use crate::{each, final_object, single};
+use crate::settings::Settings;
 
-/// Objects that are worked on at the same time, each of which holds 10 MiB at most.
+/// How many jobs are done at the same time.
 const JOBS_AT_ONCE: usize = 4;
 
 /// The function: its settings and its client.
@@ -34,44 +32,25 @@ pub struct Answer {
     pub receipts: Vec<Receipt>,
 }
 
+/// What an event asks for. A job comes with what was asked of S3 to find it.
+#[derive(Default)]
+struct Asked {
+    jobs: Vec<(Job, Effort)>,
+    receipts: Vec<Receipt>,
+    failures: Vec<Error>,
+}
+
 impl Handler {
-    /// Does what an event asks for. All of it is tried; if any failed, so does the call, so that Lambda
-    /// tries it again.
+    /// Does what an event asks for. All of it is tried; if any of it failed, so does the call, so that Lambda sends the
+    /// event again.
     pub async fn handle(&self, payload: &Value, deadline: Deadline) -> Result<Answer, Error> {
-        let (mut jobs, mut receipts, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-        let mut seen = HashMap::new();
-        for notice in event::parse(payload)? {
-            let s3 = self.s3.counting();
-            let tasks = match notice {
-                Ok(Notice::Created(uri)) => self.tasks(&s3, &uri).await,
-                Ok(Notice::Other { uri, event_name }) => {
-                    Ok(vec![Task::skipped(&uri, format!("{event_name} creates no object"))])
-                }
-                Err(error) => Err(error.into()),
-            };
-            match tasks {
-                Err(error) => failures.push(error),
-                // What was asked and read for all of them is told with the first.
-                Ok(tasks) => tasks.into_iter().zip(once(s3.effort()).chain(repeat(Effort::default()))).for_each(
-                    |(task, effort)| match task {
-                        Task::Idle(receipt) => receipts.push(receipt.adding(effort)),
-                        Task::Job(scope) => match seen.entry((scope.uri().clone(), scope.folder().to_owned())) {
-                            Entry::Vacant(place) => {
-                                place.insert(jobs.len());
-                                jobs.push((scope, effort));
-                            }
-                            Entry::Occupied(place) => jobs[*place.get()].0.merge(scope),
-                        },
-                    },
-                ),
-            }
-        }
+        let Asked { jobs, mut receipts, mut failures } = self.asked(event::parse(payload)?).await;
         receipts.iter().for_each(Receipt::log);
-        let job = |(scope, effort): (Scope, Effort)| async move {
-            let receipt = final_object::write(&self.settings, &self.s3, &scope, deadline).await;
+        let done = stream::iter(jobs).map(|(job, effort)| async move {
+            let receipt = run(&self.settings, &self.s3, &job, deadline).await;
             receipt.map(|receipt| receipt.adding(effort))
-        };
-        let mut done = stream::iter(jobs).map(job).buffered(JOBS_AT_ONCE);
+        });
+        let mut done = done.buffered(JOBS_AT_ONCE);
         while let Some(result) = done.next().await {
             match result {
                 Ok(receipt) => {
@@ -90,21 +69,36 @@ impl Handler {
         }
     }
 
-    async fn tasks(&self, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
-        let settings = &self.settings;
-        let prefix = &settings.unload_prefix;
-        if !uri.key.starts_with(prefix) {
-            let own = if settings.is_final(&uri.bucket, &uri.key) { ", a final object" } else { "" };
-            return Ok(vec![Task::skipped(uri, format!("not below UNLOAD_PREFIX={prefix:?}{own}"))]);
+    /// The jobs of all notices, each job once.
+    async fn asked(&self, notices: Vec<Result<Notice, EventError>>) -> Asked {
+        let (mut asked, mut known) = (Asked::default(), HashMap::new());
+        for notice in notices {
+            let s3 = self.s3.counting();
+            let tasks = match notice {
+                Ok(Notice::Created(uri)) => tasks_of(&self.settings, &s3, &uri).await,
+                Ok(Notice::Other { uri, event_name }) => {
+                    Ok(vec![Task::skipped(&uri, format!("{event_name} creates no object"))])
+                }
+                Err(error) => Err(error.into()),
+            };
+            let tasks = tasks.unwrap_or_else(|error| {
+                asked.failures.push(error);
+                Vec::new()
+            });
+            // What was asked and read to find the tasks of a notice is told with the first of them.
+            for (task, effort) in tasks.into_iter().zip(once(s3.effort()).chain(repeat(Effort::default()))) {
+                match task {
+                    Task::Idle(receipt) => asked.receipts.push(receipt.adding(effort)),
+                    Task::Job(job) => match known.entry((job.uri().clone(), job.folder().to_owned())) {
+                        Entry::Vacant(place) => {
+                            place.insert(asked.jobs.len());
+                            asked.jobs.push((job, effort));
+                        }
+                        Entry::Occupied(place) => asked.jobs[*place.get()].0.merge(job),
+                    },
+                }
+            }
         }
-        match (Role::of(&uri.key), settings.output) {
-            (Role::DirectoryMarker, _) => Ok(vec![Task::skipped(uri, "a directory marker")]),
-            (Role::Data, Output::Each) => Ok(vec![Task::object(uri.clone())]),
-            (Role::Data, Output::Single) => single::tasks_of_object(settings, s3, uri).await,
-            (Role::Sidecar, Output::Each) => each::tasks_of_sidecar(settings, s3, uri).await,
-            (Role::Sidecar, Output::Single) => single::tasks_of_sidecar(settings, s3, uri).await,
-            (Role::Manifest, Output::Each) => each::tasks_of_manifest(settings, s3, uri).await,
-            (Role::Manifest, Output::Single) => single::tasks_of_manifest(settings, s3, uri).await,
-        }
+        asked
     }
 }

@@ -1,4 +1,4 @@
-//! What S3 refused, with all that it said of it.
+//! An operation that failed: what S3 said of it, and what that means.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use aws_sdk_s3::operation::RequestId;
 
 use crate::uri::Uri;
 
-/// An operation that S3 refused, or that did not reach it.
+/// An operation that S3 refused, or that did not reach it. `Display` says what to do where that is known.
 #[derive(Debug)]
 pub struct S3Error {
     pub operation: &'static str,
@@ -17,7 +17,7 @@ pub struct S3Error {
     pub code: Option<String>,
     pub message: String,
     pub request_id: Option<String>,
-    /// If S3 says that these are two.
+    /// If S3 says that the bucket is in another region than the client.
     pub regions: Option<Box<Regions>>,
 }
 
@@ -34,8 +34,8 @@ impl S3Error {
     where
         E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
     {
-        // The SDK follows no such answer; that to a HEAD has nothing but the header (awslabs/aws-sdk-rust#183,
-        // dacort/s3grep#4).
+        // The SDK does not follow such a redirect. The answer to a HEAD has only this header, no body
+        // (awslabs/aws-sdk-rust#183, dacort/s3grep#4).
         let region = error.raw_response().and_then(|response| response.headers().get("x-amz-bucket-region"));
         let regions = region.filter(|region| *region != own).map(|region| {
             let (bucket, own) = (region.to_owned(), own.to_owned());
@@ -52,7 +52,7 @@ impl S3Error {
         S3Error { operation, uri: uri.clone(), part: None, status, code, message, request_id, regions }
     }
 
-    /// An answer that is no error by its status, and can't be used.
+    /// An answer that has no error status, but lacks what is needed.
     pub(super) fn unusable(operation: &'static str, uri: &Uri, what: &str) -> S3Error {
         S3Error::own(operation, uri, "UnusableAnswer", format!("the server answered with {what}"))
     }
@@ -76,10 +76,44 @@ impl S3Error {
         S3Error { part: usize::try_from(number).ok(), ..self }
     }
 
-    /// Whether the world has changed under a job: its source, what stands at its final key, or its upload.
-    /// To be asked of pinned and conditional requests, and of those on an upload. CompleteMultipartUpload
-    /// may say so after it has answered 200.
-    pub fn overtaken(&self) -> bool {
+    /// What a refusal means, where S3's own code says too little.
+    fn diagnosis(&self) -> Diagnosis<'_> {
+        let is_read = matches!(self.operation, "HeadObject" | "GetObject");
+        let is_denied = self.status == Some(403) && matches!(self.code.as_deref(), None | Some("AccessDenied"));
+        match &self.regions {
+            Some(regions) => Diagnosis::OtherRegion(regions),
+            None if self.lacks_customer_key() => Diagnosis::CustomerKeyEncrypted,
+            None if is_read && is_denied => Diagnosis::AccessDenied,
+            None => Diagnosis::AsS3Says,
+        }
+    }
+
+    fn lacks_customer_key(&self) -> bool {
+        self.code.as_deref() == Some("InvalidRequest") && self.message.contains("Server Side Encryption")
+    }
+
+    /// What Lambda shows as errorType: S3's own code, like `S3.SlowDown`, or what is known of its cause.
+    pub fn kind(&self) -> String {
+        match self.diagnosis() {
+            Diagnosis::OtherRegion(_) => "OtherRegion".to_owned(),
+            Diagnosis::CustomerKeyEncrypted => "CustomerKeyEncrypted".to_owned(),
+            Diagnosis::AccessDenied => "AccessDenied".to_owned(),
+            Diagnosis::AsS3Says => self.code_or_status(),
+        }
+    }
+
+    fn code_or_status(&self) -> String {
+        match (&self.code, self.status) {
+            (Some(code), _) => format!("S3.{code}"),
+            (None, Some(status)) => format!("S3.{status}"),
+            (None, None) => "S3.NoAnswer".to_owned(),
+        }
+    }
+
+    /// Whether something has changed since the job looked: its source, what is at its final key, or its upload. Only
+    /// conditional requests, reads of one version and requests on an upload are to be asked this.
+    /// CompleteMultipartUpload may fail so after it has answered 200.
+    pub fn is_overtaken(&self) -> bool {
         const CODES: [&str; 5] =
             ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "NoSuchUpload", "InvalidPart"];
         match self.code.as_deref() {
@@ -89,29 +123,24 @@ impl S3Error {
         }
     }
 
-    /// Whether a server may have refused what it does not know, as a checksum of a newer algorithm.
-    pub fn is_of_what_it_does_not_know(&self) -> bool {
+    /// Whether the server may have refused a field that it does not know, like a checksum of a newer algorithm.
+    pub fn is_unsupported(&self) -> bool {
         self.status == Some(501) || self.code.as_deref() == Some("InvalidArgument")
     }
 
-    /// Whether a part that was to be completed is not the one that S3 has.
-    pub fn is_of_another_part(&self) -> bool {
+    /// Whether S3 has another part of that number than the one that was to be completed.
+    pub fn is_invalid_part(&self) -> bool {
         self.code.as_deref() == Some("InvalidPart")
     }
 
-    /// Whether the object is encrypted with a key that its writer keeps.
-    pub fn lacks_customer_key(&self) -> bool {
-        self.code.as_deref() == Some("InvalidRequest") && self.message.contains("Server Side Encryption")
-    }
-
-    /// Whether S3 found another result than it was told to expect.
-    pub fn refuses_result(&self) -> bool {
+    /// Whether the object would have another size or CRC than the request says.
+    pub fn is_other_result(&self) -> bool {
         let size = self.operation == "CompleteMultipartUpload" && self.code.as_deref() == Some("InvalidRequest");
         size || self.code.as_deref() == Some("BadDigest")
     }
 
-    /// Whether it may go well another time.
-    pub fn transient(&self) -> bool {
+    /// Whether the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
         match (self.status, self.code.as_deref()) {
             (Some(status), _) if status >= 500 || status == 429 => true,
             // No answer, or one that can't be read.
@@ -120,29 +149,47 @@ impl S3Error {
         }
     }
 
-    /// S3's own code, as Lambda's errorType: `S3.SlowDown`.
-    pub fn kind(&self) -> String {
-        match (&self.code, self.status) {
-            (Some(code), _) => format!("S3.{code}"),
-            (None, Some(status)) => format!("S3.{status}"),
-            (None, None) => "S3.NoAnswer".to_owned(),
-        }
+    /// What S3 said, in one line.
+    fn answer(&self) -> String {
+        let part = self.part.map_or_else(String::new, |part| format!("of part {part} "));
+        let message = if self.message.is_empty() { String::new() } else { format!(", {}", self.message) };
+        let request = self.request_id.as_ref().map_or_else(String::new, |id| format!(" (request {id})"));
+        format!("{} {part}for {} failed: {}{message}{request}", self.operation, self.uri, self.code_or_status())
     }
+}
+
+enum Diagnosis<'e> {
+    /// S3 answered 403 to a read, which may hide a 404.
+    AccessDenied,
+    OtherRegion(&'e Regions),
+    /// The writer of the object keeps its key.
+    CustomerKeyEncrypted,
+    AsS3Says,
 }
 
 impl fmt::Display for S3Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.operation)?;
-        if let Some(part) = self.part {
-            write!(f, "of part {part} ")?;
-        }
-        write!(f, "for {} failed: {}", self.uri, self.kind())?;
-        if !self.message.is_empty() {
-            write!(f, ", {}", self.message)?;
-        }
-        match &self.request_id {
-            Some(id) => write!(f, " (request {id})"),
-            None => Ok(()),
+        let (uri, bucket, answer) = (&self.uri, &self.uri.bucket, self.answer());
+        match self.diagnosis() {
+            Diagnosis::AccessDenied => write!(
+                f,
+                "S3 answered 403 for {uri}: either the function lacks s3:GetObject on it, or there is no such key and the \
+                 function lacks s3:ListBucket on the bucket {bucket} for that prefix, without which S3 answers 403 instead of \
+                 404, or it is encrypted with a KMS key for which the function lacks kms:Decrypt, or the bucket is another \
+                 account's and Requester Pays, which is not supported ({answer})"
+            ),
+            Diagnosis::OtherRegion(regions) => write!(
+                f,
+                "the bucket {bucket} is in the region {}, and the function in {}; choose a bucket of the function's \
+                 region, from which S3 can replicate, or deploy the function where its buckets are ({answer})",
+                regions.bucket, regions.own
+            ),
+            Diagnosis::CustomerKeyEncrypted => write!(
+                f,
+                "{uri} is encrypted with a key that its writer keeps (SSE-C), so that the function can't read it; unload \
+                 with ENCRYPTED and KMS_KEY_ID instead ({answer})"
+            ),
+            Diagnosis::AsS3Says => f.write_str(&answer),
         }
     }
 }

@@ -10,17 +10,17 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ArchiveStatus, ChecksumMode, ChecksumType, EncodingType, ObjectAttributes, StorageClass};
 use bytes::{Bytes, BytesMut};
 
-use super::{
-    ATTEMPT, ATTEMPTS, Attributes, Head, Object, QUICK, S3, S3Error, Small, Stood, Written, absent, carrying, crc_of,
-    decoded, in_memory, parts_in, patience, with_crc,
-};
-use crate::copy::range::ByteRange;
+use super::client::{ATTEMPTS, LONG_TIMEOUT, SHORT_TIMEOUT, with_timeout};
+use super::fields::{absent, crc_of, decoded, in_memory, with_attributes, with_crc};
+use super::{Attributes, Head, Object, Precondition, S3, S3Error, SmallObject, Stored, parts_in};
+use crate::byte_range::ByteRange;
 use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
 
 impl S3 {
-    /// HeadObject, with the object's CRC; `None` where there is none. The CRC of an object under a KMS key is shown
-    /// only to those who may decrypt it (S3 API reference, HeadObject): one that they may not is looked at without.
+    /// HeadObject, with the object's CRC; `None` if there is no such object. S3 shows the CRC of an object under a KMS
+    /// key only to who may decrypt it (S3 API reference, HeadObject), so that a refused request is sent again without
+    /// asking for the CRC.
     pub async fn head(&self, uri: &Uri) -> Result<Option<Head>, S3Error> {
         match self.head_with(uri, Some(ChecksumMode::Enabled)).await {
             Err(error) if error.status == Some(403) => match self.head_with(uri, None).await {
@@ -68,31 +68,31 @@ impl S3 {
         Ok(Some(Head { object, attributes, archive, tagged, modified }))
     }
 
-    /// GetObject of a whole small object; `None` where there is none, an error where it is over `limit` bytes.
-    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<Small>, S3Error> {
+    /// GetObject of a whole small object; `None` if there is no such object, an error if it has more than `limit` bytes.
+    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<SmallObject>, S3Error> {
         match self.get(uri, limit, |request| request).await {
             Ok(found) => Ok(Some(found)),
             Err(error) => absent(error),
         }
     }
 
-    /// GetObject of a range, of just the version that has this ETag.
+    /// GetObject of a range of the version that has this ETag.
     pub async fn get_range(&self, object: &Object, range: ByteRange) -> Result<Bytes, S3Error> {
         let pinned = |request: GetObjectFluentBuilder| request.if_match(&object.etag).range(range.to_string());
-        let Small { bytes, .. } = self.get(&object.uri, range.length(), pinned).await?;
+        let SmallObject { bytes, .. } = self.get(&object.uri, range.length(), pinned).await?;
         match bytes.len() as u64 == range.length() {
             true => Ok(bytes),
             false => Err(S3Error::unusable("GetObject", &object.uri, &format!("{} bytes for {range}", bytes.len()))),
         }
     }
 
-    /// GetObject of at most `limit` bytes. The SDK tries again only what fails before the body.
+    /// GetObject of at most `limit` bytes. The SDK retries only what fails before the body.
     async fn get(
         &self,
         uri: &Uri,
         limit: u64,
         with: impl Fn(GetObjectFluentBuilder) -> GetObjectFluentBuilder,
-    ) -> Result<Small, S3Error> {
+    ) -> Result<SmallObject, S3Error> {
         let mut attempt = 1;
         loop {
             let request = with(self.client.get_object().bucket(&uri.bucket).key(&uri.key));
@@ -108,16 +108,16 @@ impl S3 {
                     let bytes = result?;
                     self.traffic.read(bytes.len() as u64);
                     let modified = answer.last_modified.map_or(0, |time| time.secs());
-                    return Ok(Small { bytes, etag: answer.e_tag.unwrap_or_default(), modified });
+                    return Ok(SmallObject { bytes, etag: answer.e_tag.unwrap_or_default(), modified });
                 }
             }
             attempt += 1;
         }
     }
 
-    /// GetObjectAttributes, all pages: the CRC of the whole of an object in parts, from those of the parts. `None`
-    /// where a part has no CRC, where they are not those of just this version, since the operation can't be pinned, or
-    /// where the server knows no such operation.
+    /// GetObjectAttributes, all pages: the CRC of the whole of an object in parts, combined from those of the parts.
+    /// `None` if a part has no CRC, if the answer is of another version (the operation takes no condition), or if the
+    /// server has no such operation.
     pub async fn crc_of_parts(&self, object: &Object) -> Result<Option<Crc>, S3Error> {
         let uri = &object.uri;
         let (mut whole, mut size, mut after) = (None::<Crc>, 0, None);
@@ -157,7 +157,7 @@ impl S3 {
         let answer = answer.map_err(|error| self.error("GetObjectTagging", uri, error))?;
         let encode =
             |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-        // Those of AWS itself nobody else may set: InvalidTag (S3 user guide, "Categorizing your objects using tags").
+        // Nobody but AWS may set tags that begin with aws:, S3 answers InvalidTag (S3 user guide, "Categorizing your objects using tags").
         let own = answer.tag_set.iter().filter(|tag| !tag.key.starts_with("aws:"));
         let tags = own.map(|tag| format!("{}={}", encode(&tag.key), encode(&tag.value)));
         Ok(tags.collect::<Vec<_>>().join("&"))
@@ -181,27 +181,27 @@ impl S3 {
         }
     }
 
-    /// PutObject, if what stood there still does, and if the body has this CRC.
+    /// PutObject. S3 refuses it if the precondition does not hold or the body has another CRC.
     pub async fn put(
         &self,
         target: &Uri,
         body: Bytes,
         attributes: &Attributes,
-        stood: &Stood,
+        precondition: &Precondition,
         crc: Option<Crc>,
-    ) -> Result<Written, S3Error> {
+    ) -> Result<Stored, S3Error> {
         let request = self.client.put_object().bucket(&target.bucket).key(&target.key);
-        let request = with_crc!(carrying!(request, attributes), crc).body(in_memory(body));
-        let request = request.set_if_none_match(stood.if_none_match()).set_if_match(stood.if_match());
-        let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(ATTEMPT));
+        let request = with_crc!(with_attributes!(request, attributes), crc).body(in_memory(body));
+        let request = request.set_if_none_match(precondition.if_none_match()).set_if_match(precondition.if_match());
+        let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
         let answer = request.send().await;
         let answer = answer.map_err(|error| self.error("PutObject", target, error))?;
         let crc = crc_of!(answer);
         let etag = answer.e_tag.ok_or_else(|| S3Error::unusable("PutObject", target, "no ETag"))?;
-        Ok(Written { etag, crc })
+        Ok(Stored { etag, crc })
     }
 
-    /// DeleteObject, if it still has this ETag; without one, whatever stands there.
+    /// DeleteObject, if the object still has this ETag; without one, whatever object is there.
     pub async fn delete(&self, uri: &Uri, etag: Option<&str>) -> Result<(), S3Error> {
         let request = self.client.delete_object().bucket(&uri.bucket).key(&uri.key);
         let request = request.set_if_match(etag.map(str::to_owned));
@@ -210,9 +210,9 @@ impl S3 {
     }
 }
 
-/// Whether the checksum is one of the parts' checksums. Where it does not say so, that of an object in parts may be
-/// one, even without the `-N` that tells it, unless it is a CRC64NVME, which is always of the whole (S3 user
-/// guide, "Checking object integrity").
+/// Whether the checksum is a checksum of the parts' checksums. A server that does not say which of the two it is may
+/// drop the `-N` that tells it; then the checksum of any object in parts is taken for one, but for CRC64NVME, which is
+/// always of the whole (S3 user guide, "Checking object integrity").
 fn is_composite(head: &HeadObjectOutput) -> bool {
     let is_crc32 = head.checksum_crc32().or(head.checksum_crc32_c()).is_some();
     match head.checksum_type() {
@@ -221,7 +221,7 @@ fn is_composite(head: &HeadObjectOutput) -> bool {
     }
 }
 
-/// From where the object would have to be restored before S3 gives anything of it: a storage class, or a tier
+/// The archive from which the object would have to be restored before S3 gives anything of it: a storage class, or a tier
 /// of INTELLIGENT_TIERING (S3 user guide, "Working with archived objects").
 fn archive(head: &HeadObjectOutput) -> Option<String> {
     let class = head.storage_class().filter(|class| matches!(class, StorageClass::Glacier | StorageClass::DeepArchive));
@@ -230,11 +230,11 @@ fn archive(head: &HeadObjectOutput) -> Option<String> {
     place.filter(|_| !is_restored).map(str::to_owned)
 }
 
-/// Reads a body of a known length; that it is the length sees HTTP to.
+/// Reads a body of a known length; HTTP sees to it that it has that length.
 async fn read(uri: &Uri, mut body: ByteStream, length: u64) -> Result<Bytes, S3Error> {
     let cut = |what: &dyn fmt::Display| S3Error::broken_off(uri, what);
     let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
-    while let Some(chunk) = tokio::time::timeout(QUICK, body.next()).await.map_err(|late| cut(&late))? {
+    while let Some(chunk) = tokio::time::timeout(SHORT_TIMEOUT, body.next()).await.map_err(|late| cut(&late))? {
         bytes.extend_from_slice(&chunk.map_err(|error| cut(&DisplayErrorContext(error)))?);
     }
     Ok(bytes.freeze())

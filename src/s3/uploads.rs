@@ -5,16 +5,16 @@ use std::time::Duration;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType};
 use bytes::Bytes;
 
-use super::{
-    ATTEMPT, Attributes, Object, S3, S3Error, Stood, Written, carrying, crc_of, decoded, in_memory, patience, with_crc,
-};
-use crate::copy::range::ByteRange;
+use super::client::{LONG_TIMEOUT, with_timeout};
+use super::fields::{crc_of, decoded, in_memory, with_attributes, with_crc};
+use super::{Attributes, Object, Precondition, S3, S3Error, Stored};
+use crate::byte_range::ByteRange;
 use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
 
 /// S3 may take minutes to put many parts together (AWS, S3 API reference, CompleteMultipartUpload).
-const COMPLETION: Duration = Duration::from_secs(600);
-/// A tenth of the speed that copies were measured at; a slower one is stuck.
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(600);
+/// In bytes a second: a tenth of the speed that copies were measured at. A copy that is slower is taken to be stuck.
 const SLOWEST_COPY: u64 = 8 << 20;
 
 /// A multipart upload that is under way.
@@ -26,11 +26,11 @@ pub struct Upload {
 
 /// A part that S3 has.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct UploadedPart {
     pub number: i32,
     pub size: u64,
     pub etag: String,
-    /// Where the upload was created with an algorithm.
+    /// Known if the upload was created with an algorithm.
     pub crc: Option<Crc>,
 }
 
@@ -43,10 +43,10 @@ impl S3 {
         algorithm: Option<Algorithm>,
     ) -> Result<Upload, S3Error> {
         let request = self.client.create_multipart_upload().bucket(&target.bucket).key(&target.key);
-        let request = carrying!(request, attributes)
+        let request = with_attributes!(request, attributes)
             .set_checksum_algorithm(algorithm.map(ChecksumAlgorithm::from))
             .set_checksum_type(algorithm.map(|_| ChecksumType::FullObject));
-        let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(ATTEMPT));
+        let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
         let answer = request.send().await;
         let answer = answer.map_err(|error| self.error("CreateMultipartUpload", target, error))?;
         let id = answer.upload_id.ok_or_else(|| S3Error::unusable("CreateMultipartUpload", target, "no UploadId"))?;
@@ -60,28 +60,28 @@ impl S3 {
         number: i32,
         body: Bytes,
         algorithm: Option<Algorithm>,
-    ) -> Result<Part, S3Error> {
+    ) -> Result<UploadedPart, S3Error> {
         let Upload { target, id } = upload;
         let size = body.len() as u64;
         let crc = algorithm.map(|algorithm| Crc::of(algorithm, &body));
         let request = self.client.upload_part().bucket(&target.bucket).key(&target.key).upload_id(id);
         let request = with_crc!(request, crc).part_number(number).body(in_memory(body));
-        let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(ATTEMPT));
+        let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
         let answer = request.send().await;
         let error = |error: S3Error| error.of_part(number);
         let answer = answer.map_err(|failure| error(self.error("UploadPart", target, failure)))?;
         let etag = answer.e_tag.ok_or_else(|| error(S3Error::unusable("UploadPart", target, "no ETag")))?;
-        Ok(Part { number, size, etag, crc })
+        Ok(UploadedPart { number, size, etag, crc })
     }
 
-    /// UploadPartCopy of a range, or of the whole source, as long as it has this ETag.
+    /// UploadPartCopy of a range, or of the whole source. S3 refuses it if the source no longer has this ETag.
     pub async fn copy_part(
         &self,
         upload: &Upload,
         number: i32,
         source: &Object,
         range: ByteRange,
-    ) -> Result<Part, S3Error> {
+    ) -> Result<UploadedPart, S3Error> {
         let Upload { target, id } = upload;
         let slowest = Duration::from_secs(range.length() / SLOWEST_COPY);
         let part = (range.length() < source.size).then(|| range.to_string());
@@ -93,25 +93,25 @@ impl S3 {
             .set_copy_source_range(part)
             .customize()
             .interceptor(self.traffic.clone())
-            .config_override(patience(ATTEMPT + slowest));
+            .config_override(with_timeout(LONG_TIMEOUT + slowest));
         let error = |error: S3Error| error.of_part(number);
         let answer = request.send().await.map_err(|failure| error(self.error("UploadPartCopy", target, failure)))?;
         let result = answer.copy_part_result.as_ref();
         let crc = result.and_then(|result| crc_of!(result));
         let etag = result.and_then(|result| result.e_tag.clone());
         let etag = etag.ok_or_else(|| error(S3Error::unusable("UploadPartCopy", target, "no CopyPartResult")))?;
-        Ok(Part { number, size: range.length(), etag, crc })
+        Ok(UploadedPart { number, size: range.length(), etag, crc })
     }
 
-    /// CompleteMultipartUpload, if what stood there still does, and if the whole has this size and CRC.
+    /// CompleteMultipartUpload. S3 refuses it if the precondition does not hold or the whole has another size or CRC.
     pub async fn complete(
         &self,
         upload: &Upload,
-        parts: &[Part],
+        parts: &[UploadedPart],
         size: u64,
-        stood: &Stood,
+        precondition: &Precondition,
         crc: Option<Crc>,
-    ) -> Result<Written, S3Error> {
+    ) -> Result<Stored, S3Error> {
         let Upload { target, id } = upload;
         let parts = parts.iter().map(|part| {
             let completed = CompletedPart::builder().part_number(part.number).e_tag(&part.etag);
@@ -123,21 +123,22 @@ impl S3 {
             .set_checksum_type(crc.map(|_| ChecksumType::FullObject))
             .multipart_upload(parts)
             .mpu_object_size(i64::try_from(size).unwrap_or(i64::MAX))
-            .set_if_none_match(stood.if_none_match())
-            .set_if_match(stood.if_match());
-        let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(COMPLETION));
+            .set_if_none_match(precondition.if_none_match())
+            .set_if_match(precondition.if_match());
+        let request =
+            request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(COMPLETION_TIMEOUT));
         let answer = request.send().await;
         let answer = answer.map_err(|error| self.error("CompleteMultipartUpload", target, error))?;
         let crc = crc_of!(answer);
         let etag = answer.e_tag.ok_or_else(|| S3Error::unusable("CompleteMultipartUpload", target, "no ETag"))?;
-        Ok(Written { etag, crc })
+        Ok(Stored { etag, crc })
     }
 
-    /// AbortMultipartUpload; one that is gone already is as good.
+    /// AbortMultipartUpload; that the upload is gone already is no error.
     pub async fn abort(&self, upload: &Upload) -> Result<(), S3Error> {
         let Upload { target, id } = upload;
         let request = self.client.abort_multipart_upload().bucket(&target.bucket).key(&target.key).upload_id(id);
-        let request = request.customize().interceptor(self.traffic.clone()).config_override(patience(ATTEMPT));
+        let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
         let answer = request.send().await;
         match answer.map_err(|error| self.error("AbortMultipartUpload", target, error)) {
             Err(error) if error.status != Some(404) => Err(error),
@@ -146,7 +147,7 @@ impl S3 {
     }
 
     /// ListParts, all pages; empty for an upload that is gone.
-    pub async fn parts(&self, upload: &Upload) -> Result<Vec<Part>, S3Error> {
+    pub async fn parts(&self, upload: &Upload) -> Result<Vec<UploadedPart>, S3Error> {
         let Upload { target, id } = upload;
         let (mut parts, mut after) = (Vec::new(), None);
         loop {
@@ -159,7 +160,7 @@ impl S3 {
             };
             parts.extend(page.parts().iter().filter_map(|part| {
                 let size = u64::try_from(part.size?).ok()?;
-                Some(Part { number: part.part_number?, size, etag: part.e_tag.clone()?, crc: crc_of!(part) })
+                Some(UploadedPart { number: part.part_number?, size, etag: part.e_tag.clone()?, crc: crc_of!(part) })
             }));
             match page.next_part_number_marker.filter(|_| page.is_truncated == Some(true)) {
                 None => return Ok(parts),
@@ -168,7 +169,7 @@ impl S3 {
         }
     }
 
-    /// ListMultipartUploads, all pages: those to just this key. None, where the server has no such list.
+    /// ListMultipartUploads, all pages: the uploads to this very key. Empty for a server that has no such list.
     pub async fn uploads(&self, target: &Uri) -> Result<Vec<Upload>, S3Error> {
         let (mut uploads, mut after) = (Vec::new(), (None, None));
         loop {

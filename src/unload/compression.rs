@@ -4,9 +4,17 @@
 //! 2.2; `bzip2(1)`; RFC 8878 3), so the rows need not be compressed again. Names don't tell: `GZIP
 //! EXTENSION 'csv'` writes gzip data without `.gz`.
 
-use std::io::{self, Write};
+use std::fmt;
+use std::io::{self, Read, Write};
 
-use crate::unload::options::Compression;
+use super::zstd;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    Gzip,
+    Bzip2,
+    Zstd,
+}
 
 impl Compression {
     pub const ALL: [Compression; 3] = [Compression::Gzip, Compression::Bzip2, Compression::Zstd];
@@ -54,6 +62,39 @@ impl Compression {
                 Ok(ruzstd::encoding::compress_to_vec(header, level))
             }
         }
+    }
+
+    /// What the first bytes of a file decompress to, as far as they go, and whether that is all of it.
+    pub fn begin(self, bytes: &[u8], most: u64) -> (Vec<u8>, bool) {
+        let mut text = Vec::new();
+        let mut read = |reader: &mut dyn Read| {
+            let mut buffer = [0; 16 << 10];
+            while (text.len() as u64) < most {
+                match reader.read(&mut buffer) {
+                    Ok(0) => return true,
+                    Ok(length) => text.extend_from_slice(&buffer[..length]),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                    Err(_) => return false,
+                }
+            }
+            false
+        };
+        let ended = match self {
+            Compression::Gzip => read(&mut flate2::read::MultiGzDecoder::new(bytes)),
+            Compression::Bzip2 => read(&mut bzip2::read::MultiBzDecoder::new(bytes)),
+            Compression::Zstd => zstd::begin(bytes, most, &mut text),
+        };
+        (text, ended)
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Compression::Gzip => "gzip",
+            Compression::Bzip2 => "bzip2",
+            Compression::Zstd => "zstd",
+        })
     }
 }
 

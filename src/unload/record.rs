@@ -3,6 +3,9 @@
 use super::Dialect;
 use super::options::Field;
 
+/// The UTF-8 byte order mark, which tells Excel that a file is UTF-8.
+pub const BOM: &[u8] = b"\xef\xbb\xbf";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     /// In bytes, its newline included.

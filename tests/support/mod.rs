@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use template::Template;
 use unload_header::deadline::{Deadline, LONGEST};
 use unload_header::error::Error;
-use unload_header::handler::{Answer, Handler};
+use unload_header::job::{Answer, Handler};
 use unload_header::receipt::Receipt;
 use unload_header::s3::S3;
 use unload_header::settings::Settings;

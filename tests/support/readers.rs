@@ -3,8 +3,9 @@
 
 use std::io::Read;
 
+use unload_header::unload::Compression;
 use unload_header::unload::Dialect;
-use unload_header::unload::options::{Compression, Field};
+use unload_header::unload::options::Field;
 
 /// All members, streams or frames of a file.
 pub fn decompressed(bytes: &[u8]) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! What UNLOAD writes, as AWS's Redshift database developer guide has it (UNLOAD, and its examples), for every
 //! combination of the options that shape its rows and their keys.
 
-use unload_header::unload::options::Compression;
+use unload_header::unload::Compression;
 
 /// An UNLOAD statement's options.
 #[derive(Clone, Copy, Debug)]

@@ -8,11 +8,11 @@ use local_s3::{ACCESS_KEY, LocalS3, SECRET_KEY};
 use serde_json::Value;
 use unload_header::deadline::{Deadline, LONGEST};
 use unload_header::demo as bucket;
-use unload_header::handler::Handler;
+use unload_header::job::Handler;
 use unload_header::receipt::{Outcome, Receipt};
 use unload_header::s3::S3;
 use unload_header::settings::{Output, SettingError, Settings};
-use unload_header::unload::options::Compression;
+use unload_header::unload::Compression;
 use unload_header::uri::Uri;
 
 /// Lines of an object that are shown.

@@ -14,6 +14,8 @@ use std::fmt;
 use grammar::{Given, Keyword};
 pub use secret::{masked, names_a_secret};
 
+use super::compression::Compression;
+
 /// How the rows of the file are written, and so the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -52,13 +54,6 @@ impl Field {
     pub fn is_named(&self) -> bool {
         !self.id.bytes().all(|byte| byte.is_ascii_digit())
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    Gzip,
-    Bzip2,
-    Zstd,
 }
 
 /// What of the options matters to a header.
@@ -186,16 +181,6 @@ fn refuse_contradictions(given: &Given) -> Result<(), OptionsError> {
 
 fn or_nothing(found: Option<&str>) -> String {
     found.map_or_else(|| "nothing".to_owned(), |found| format!("\"{found}\""))
-}
-
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Compression::Gzip => "gzip",
-            Compression::Bzip2 => "bzip2",
-            Compression::Zstd => "zstd",
-        })
-    }
 }
 
 impl fmt::Display for Dialect {

@@ -1,0 +1,85 @@
+//! All that is needed to write the final object: the sources are looked at, the header is made to fit them, and the
+//! sources are joined.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use super::attempt::{Assumptions, BeginAnew, TryEnd};
+use super::context::Context;
+use super::existing::Existing;
+use super::join::{Beginnings, join};
+use super::sources::Sources;
+use super::wanted::{Start, Wanted, look_at_start};
+use crate::copy::Assembly;
+use crate::error::Error;
+use crate::header::HeaderLine;
+use crate::header::beginning::FirstRecord;
+use crate::seal::Seal;
+
+/// The assembly of what is wanted, and its header. It breaks off if the sources turn out to be Parquet, or compressed in
+/// another way than was assumed.
+pub async fn assemble(
+    context: &Context<'_>,
+    wanted: Wanted,
+    existing: Existing,
+    assumptions: &Assumptions,
+) -> Result<ControlFlow<TryEnd, (HeaderLine, Assembly)>, Error> {
+    let Context { settings, s3, deadline, .. } = context;
+    let precondition = existing.precondition();
+    let Wanted { sources, columns, options, line, mut attributes, fingerprint, start } = wanted;
+    let Sources { first, objects, manifest_version } = sources;
+    let start = match start {
+        Some(start) => start,
+        None => match look_at_start(context, &objects, &options).await? {
+            ControlFlow::Break(receipt) => return Ok(ControlFlow::Break(TryEnd::Finished(receipt))),
+            ControlFlow::Continue(start) => start,
+        },
+    };
+    let Start { first_bytes, compression, beginning } = start;
+    if context.target(compression)? != existing.target {
+        let other = BeginAnew::OtherCompression(compression);
+        return Ok(ControlFlow::Break(TryEnd::BeginAnew(other)));
+    } else if let Some(error) = existing.taken {
+        return Err(error);
+    }
+    let (uri, dialect) = (&first_bytes.uri, &options.dialect);
+    let line = match &columns {
+        Some(found) if beginning.first == FirstRecord::Absent => {
+            HeaderLine::of_columns(settings, uri, &found.clone().without_partitions(&options), dialect)?
+        }
+        Some(found) if settings.check_columns => line.fitted(settings, uri, found, &beginning.first, dialect)?,
+        _ => line,
+    };
+    let line = line.in_style_of(&beginning);
+    if compression.is_some() {
+        attributes.content_type.clone_from(&first.attributes.content_type);
+    }
+    if first.tagged {
+        attributes.tagging = Some(s3.tagging(&first.object.uri).await?);
+    }
+    let replaced = line.replaces(uri, &beginning, (&options, settings), compression, objects.len() == 1)?;
+    let header = if replaced.is_some() { line.bytes(&existing.target, compression)? } else { Bytes::new() };
+    let cut = &first_bytes.bytes[..replaced.unwrap_or_default()];
+    let is_checked = settings.check_columns && !options.header && cut.len() <= beginning.length(false);
+    let forbidden_header = is_checked.then(|| Bytes::copy_from_slice(line.without_ending()));
+    let forbidden = forbidden_header.as_deref();
+    let beginnings = Beginnings { compression, cut, is_promised: options.header, forbidden_header: forbidden };
+    let sources = join(s3, objects, &first_bytes, &beginnings, assumptions.slices_may_differ).await?;
+    let (job, columns) = (Some(context.job_id()), Some(line.columns()));
+    let seal = Seal { fingerprint, job, columns, size: 0, crc: None, manifest_version };
+    let assembly = Assembly {
+        header,
+        ending: line.ending(),
+        sources,
+        first_bytes,
+        compression,
+        forbidden_header,
+        target: existing.target,
+        precondition,
+        attributes,
+        seal,
+        deadline: *deadline,
+    };
+    Ok(ControlFlow::Continue((line, assembly)))
+}

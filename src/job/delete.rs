@@ -1,0 +1,48 @@
+//! The deletion of sources whose final object is proved.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::context::Context;
+use crate::error::Error;
+use crate::receipt::{Outcome, Proof, Receipt};
+use crate::s3::{Object, S3, SMALL_REQUESTS_AT_ONCE};
+
+/// Deletes the sources of a final object, if DELETE_SOURCE says so, and tells it in the receipt. If another try wrote the
+/// final object, only a CRC proves that it is right.
+pub async fn sources(context: &Context<'_>, objects: &[Object], receipt: Receipt) -> Result<Receipt, Error> {
+    if !context.settings.delete_source {
+        return Ok(receipt);
+    }
+    let proof = receipt.written.as_ref().map(|written| written.proof);
+    if receipt.outcome == Outcome::Unchanged && proof == Some(Proof::Size) {
+        return Ok(
+            receipt.because("the source is kept: without a CRC, only the run that wrote the object can prove it")
+        );
+    }
+    let deleted = stream::iter(objects).map(|source| delete(context.s3, source));
+    let deleted: Vec<bool> = deleted.buffer_unordered(SMALL_REQUESTS_AT_ONCE).try_collect().await?;
+    let kept = deleted.iter().filter(|deleted| !**deleted).count();
+    Ok(receipt.because(match (kept, deleted.len()) {
+        (0, 1) => "the source is deleted".to_owned(),
+        (1, 1) => "the source is not deleted: it has changed since".to_owned(),
+        (0, all) => format!("the {all} sources are deleted"),
+        (kept, all) => format!("{kept} of the {all} sources are not deleted: they have changed since"),
+    }))
+}
+
+/// Deletes a source if it is still the one that was copied, and tells whether it was. A server that knows no conditional
+/// deletes answers 501; then the source is looked at first.
+async fn delete(s3: &S3, source: &Object) -> Result<bool, Error> {
+    let deleted = match s3.delete(&source.uri, Some(&source.etag)).await {
+        Err(error) if error.status == Some(501) => match s3.head(&source.uri).await? {
+            Some(found) if found.object.etag == source.etag => s3.delete(&source.uri, None).await,
+            _ => Err(error),
+        },
+        result => result,
+    };
+    match deleted {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_overtaken() || error.status == Some(501) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

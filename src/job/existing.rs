@@ -1,0 +1,114 @@
+//! What is at the final key before anything else of a job is looked at.
+
+use super::context::Context;
+use super::tasks::Subject;
+use super::wanted::Wanted;
+use crate::error::Error;
+use crate::receipt::{Outcome, Receipt, Written};
+use crate::s3::{Head, Precondition};
+use crate::seal::{Seal, manifest_version};
+use crate::unload::Compression;
+use crate::uri::Uri;
+
+pub struct Existing {
+    pub target: Uri,
+    head: Option<Head>,
+    /// The object's seal, if this job wrote the object.
+    pub seal: Option<Seal>,
+    /// That another job wrote the object, if one did. Such an object is never replaced, nor are this job's sources
+    /// deleted for it.
+    pub taken: Option<Error>,
+}
+
+impl Existing {
+    /// `compression` is assumed: the final key may depend on it.
+    pub async fn look(context: &Context<'_>, compression: Option<Compression>) -> Result<Existing, Error> {
+        let target = context.target(compression)?;
+        let head = context.s3.head(&target).await?;
+        let seal = head.as_ref().and_then(Seal::on);
+        let job = context.job_id();
+        let other = seal.as_ref().and_then(|seal| seal.job.as_ref()).filter(|other| **other != job);
+        let taken = other.map(|other| Error::FinalKeyTaken {
+            target: target.clone(),
+            other: other.to_string(),
+            job: job.to_string(),
+        });
+        match taken {
+            // The sources may turn out to be compressed in another way, and so belong at another key.
+            Some(error) if !context.settings.final_key.tells_compression() => Err(error),
+            taken => Ok(Existing { target, head, seal: seal.filter(|_| taken.is_none()), taken }),
+        }
+    }
+
+    /// What must still be there when the final object is written.
+    pub fn precondition(&self) -> Precondition {
+        self.head.as_ref().map_or(Precondition::Absent, |head| Precondition::Etag(head.object.etag.clone()))
+    }
+
+    /// The receipt of an object that is just what is wanted.
+    pub fn unchanged(&self, context: &Context<'_>, wanted: &Wanted) -> Option<Receipt> {
+        let (seal, object) = (self.seal.as_ref()?, &self.head.as_ref()?.object);
+        // Where sources are to be deleted, the seal must name the very manifest that lists them, so that the final object
+        // can be recognized by it when they are gone.
+        let is_this = seal.manifest_version == wanted.sources.manifest_version || !context.settings.delete_source;
+        if seal.fingerprint != wanted.fingerprint || !is_this {
+            return None;
+        }
+        let written = Written {
+            columns_from: wanted.line.from(),
+            columns: seal.columns.unwrap_or(wanted.line.columns()),
+            bytes: object.size,
+            bytes_through: 0,
+            parts: 0,
+            proof: seal.proof(object)?,
+            etag: object.etag.trim_matches('"').to_owned(),
+        };
+        Some(Receipt::of_final(&self.target, wanted.sources.uris(), Outcome::Unchanged, Some(written)))
+    }
+
+    /// The receipt of the final object, without a look at its sources.
+    pub fn receipt(&self, context: &Context<'_>) -> Receipt {
+        receipt(context, &self.target)
+    }
+
+    /// The receipt of the final object, whose sources are gone.
+    pub fn sources_gone(&self, context: &Context<'_>, reason: &str) -> Receipt {
+        sources_gone(context, &self.target, reason)
+    }
+
+    /// The receipt of a final object that this job made of its sources, which are gone, under the key for another
+    /// compression: what they were compressed with is not known any more.
+    pub async fn under_another_key(&self, context: &Context<'_>) -> Result<Option<Receipt>, Error> {
+        let Context { settings, s3, job, .. } = context;
+        if !settings.final_key.tells_compression() {
+            return Ok(None);
+        }
+        let version = match &job.subject {
+            Subject::Object { .. } => None,
+            Subject::Folder { unload, .. } => Some(manifest_version(&unload.etag, unload.modified)),
+        };
+        for target in settings.final_uris(job.uri(), job.unload_prefix())? {
+            let seal = s3.head(&target).await?.as_ref().and_then(Seal::on);
+            let is_its_own = |seal: Seal| seal.job == Some(context.job_id()) && seal.manifest_version == version;
+            if seal.is_some_and(is_its_own) {
+                let reason = "the sources are gone, and the final object that was made of them is there";
+                return Ok(Some(sources_gone(context, &target, reason)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn receipt(context: &Context<'_>, target: &Uri) -> Receipt {
+    Receipt::of_final(target, vec![context.job.uri().to_string()], Outcome::Unchanged, None)
+}
+
+/// If a sidecar's event asks for the job, the names in it can't be used any more.
+fn sources_gone(context: &Context<'_>, target: &Uri, reason: &str) -> Receipt {
+    let receipt = receipt(context, target);
+    match &context.job.sidecar {
+        None => receipt.because(reason),
+        Some(sidecar) => receipt
+            .because(format!("{sidecar} came too late: the sources were deleted, and the final object is as it was")),
+    }
+}

@@ -1,0 +1,84 @@
+//! OUTPUT=single: the sources are all objects of one folder that a manifest lists, in the manifest's order.
+
+use std::ops::ControlFlow;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::super::context::Context;
+use super::super::existing::Existing;
+use super::{Sources, refuse_unreadable};
+use crate::error::Error;
+use crate::receipt::{Outcome, Receipt};
+use crate::s3::{Head, Object, S3, SMALL_REQUESTS_AT_ONCE};
+use crate::seal::manifest_version;
+use crate::unload::manifest::Entry;
+use crate::unload::{Incompleteness, Unload};
+
+pub async fn look(
+    context: &Context<'_>,
+    unload: &Unload,
+    folder: &str,
+    existing: &Existing,
+) -> Result<ControlFlow<Receipt, Sources>, Error> {
+    let Context { s3, job, .. } = context;
+    let manifest = &unload.manifest;
+    match s3.head(manifest).await? {
+        None if existing.seal.is_some() => {
+            let reason = "the manifest is gone, and its final object is there";
+            return Ok(ControlFlow::Break(existing.receipt(context).because(reason)));
+        }
+        None => {
+            let receipt = existing.under_another_key(context).await?;
+            return receipt.map(ControlFlow::Break).ok_or_else(|| Error::ObjectMissing { uri: manifest.clone() });
+        }
+        Some(head) if head.object.etag != unload.etag => {
+            let reason = "it has been written anew meanwhile, and its own event follows";
+            return Ok(ControlFlow::Break(Receipt::idle(manifest, Outcome::Skipped, reason)));
+        }
+        Some(_) => (),
+    }
+    let version = manifest_version(&unload.etag, unload.modified);
+    let Compared { first, objects, incompleteness } = compare(s3, unload, unload.entries(folder)).await?;
+    let is_gone = !incompleteness.missing.is_empty();
+    // The objects were there when the final object was made of this version of the manifest.
+    if is_gone && existing.seal.as_ref().is_some_and(|seal| seal.manifest_version.as_ref() == Some(&version)) {
+        let reason = "sources are gone, and the final object that was made of them is there";
+        return Ok(ControlFlow::Break(existing.sources_gone(context, reason)));
+    }
+    if let Some(first) = first.filter(|_| incompleteness.is_none()) {
+        return Ok(ControlFlow::Continue(Sources { first, objects, manifest_version: Some(version) }));
+    }
+    let error = Error::UnloadIncomplete(Box::new(incompleteness));
+    if is_gone {
+        return existing.under_another_key(context).await?.map(ControlFlow::Break).ok_or(error);
+    }
+    match job.sidecar {
+        Some(_) => Ok(ControlFlow::Break(Receipt::idle(manifest, Outcome::Waiting, error.to_string()))),
+        None => Err(error),
+    }
+}
+
+/// The objects of a folder that are there, and how they differ from their entries.
+struct Compared {
+    first: Option<Head>,
+    objects: Vec<Object>,
+    incompleteness: Incompleteness,
+}
+
+async fn compare(s3: &S3, unload: &Unload, entries: &[Entry]) -> Result<Compared, Error> {
+    let mut compared = Compared { first: None, objects: Vec::new(), incompleteness: Incompleteness::of(unload) };
+    let heads = stream::iter(entries).map(|entry| async move { s3.head(&entry.uri).await.map(|head| (entry, head)) });
+    let mut heads = heads.buffered(SMALL_REQUESTS_AT_ONCE);
+    while let Some((entry, head)) = heads.try_next().await? {
+        match head {
+            None => compared.incompleteness.missing.push(entry.uri.clone()),
+            Some(head) => {
+                refuse_unreadable(&head)?;
+                compared.incompleteness.compare(unload, entry, head.object.size, head.modified);
+                compared.objects.push(head.object.clone());
+                compared.first.get_or_insert(head);
+            }
+        }
+    }
+    Ok(compared)
+}

@@ -1,0 +1,104 @@
+//! OUTPUT=single: a final object for each unload, or for each partition of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Job, Subject, Task, refuse_elsewhere};
+use crate::error::Error;
+use crate::header::{HeaderError, membership};
+use crate::s3::S3;
+use crate::seal::{Seal, manifest_version};
+use crate::settings::Settings;
+use crate::unload::Unload;
+use crate::unload::manifest::ManifestError;
+use crate::unload::name::{self, Number, SIDECAR};
+use crate::uri::Uri;
+
+pub async fn tasks_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
+    match membership::read_manifest(s3, uri).await? {
+        Some(unload) => jobs_of(settings, unload),
+        None if s3.head(uri).await?.is_none() => Err(Error::ObjectMissing { uri: uri.clone() }),
+        None => tasks_of_object(settings, s3, uri).await,
+    }
+}
+
+/// The manifest's event asks for the job. That event may have been given up before this object was there: so if the
+/// manifest lists the object and its final object has not been made, this object's event asks for the job as well.
+pub async fn tasks_of_object(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
+    for manifest in manifests(settings, uri, |_| true) {
+        let Some(unload) = membership::read_manifest(s3, &manifest).await? else { continue };
+        if unload.entry(&uri.key).is_none() {
+            continue;
+        }
+        let version = manifest_version(&unload.etag, unload.modified);
+        let folder = unload.folder_of(&uri.key).to_owned();
+        let mut tasks = jobs_of(settings, unload)?;
+        tasks.retain(|task| matches!(task, Task::Job(job) if job.folder() == folder));
+        let [Task::Job(job)] = tasks.as_slice() else { continue };
+        let target = settings.final_uri(job.uri(), job.unload_prefix(), job.compression())?;
+        let seal = s3.head(&target).await?.as_ref().and_then(Seal::on);
+        if seal.is_some_and(|seal| seal.manifest_version.as_deref() == Some(&version)) {
+            return Ok(vec![Task::waiting(uri, format!("{target}, which it is part of, is there"))]);
+        }
+        return Ok(tasks);
+    }
+    Ok(vec![Task::waiting(uri, "its unload's manifest will start the job")])
+}
+
+/// The jobs of each unload that a sidecar may be for, if its manifest is there. The sidecar may also be that of one data
+/// object of the unload.
+pub async fn tasks_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
+    let stem = uri.key.strip_suffix(SIDECAR).unwrap_or(&uri.key);
+    let mut keys = vec![uri.sibling(format!("{stem}manifest")), uri.sibling(format!("{stem}/manifest"))];
+    keys.retain(|manifest| manifest.key.starts_with(&settings.unload_prefix));
+    keys.extend(manifests(settings, &uri.sibling(stem), |number| number != Number::None));
+    let mut tasks = Vec::new();
+    for manifest in keys {
+        let unload = membership::read_manifest(s3, &manifest).await?;
+        let is_for = |unload: &Unload| unload.sidecars().contains(&uri.key) || unload.entry(stem).is_some();
+        if let Some(unload) = unload.filter(is_for) {
+            tasks.extend(jobs_of(settings, unload)?.into_iter().map(|task| task.by_sidecar(uri)));
+        }
+    }
+    if tasks.is_empty() {
+        tasks.push(Task::waiting(uri, "the manifest of its unload is not there yet"));
+    }
+    Ok(tasks)
+}
+
+/// The manifests that may list an object, each once.
+fn manifests(settings: &Settings, object: &Uri, counts: impl Fn(Number) -> bool) -> Vec<Uri> {
+    let names = name::readings(&object.key).into_iter().filter(|name| counts(name.number));
+    let mut keys: Vec<String> = names.map(|name| name.manifest()).collect();
+    let mut seen = Vec::new();
+    keys.retain(|key| {
+        let is_new = key.starts_with(&settings.unload_prefix) && !seen.contains(key) && *key != object.key;
+        seen.push(key.clone());
+        is_new
+    });
+    keys.into_iter().map(|key| object.sibling(key)).collect()
+}
+
+/// A job for each folder of an unload.
+fn jobs_of(settings: &Settings, unload: Unload) -> Result<Vec<Task>, Error> {
+    let invalid = |source| Err(HeaderError::InvalidManifest { uri: unload.manifest.clone(), source }.into());
+    if unload.folders().next().is_none() {
+        return invalid(ManifestError::Empty);
+    } else if let Some(twice) = unload.twice() {
+        return invalid(ManifestError::Twice(twice.clone()));
+    }
+    refuse_elsewhere(&unload, &settings.unload_prefix)?;
+    let mut targets = HashMap::new();
+    for folder in unload.folders() {
+        let target = settings.final_uri(&unload.manifest, (unload.prefix(), folder), None)?;
+        if let Some(other) = targets.insert(target.clone(), folder) {
+            return invalid(ManifestError::SameFinalKey { one: other.to_owned(), other: folder.to_owned(), target });
+        }
+        if !unload.is_in_order(folder) {
+            tracing::warn!(manifest = %unload.manifest, folder, "lists objects in another order than that of their names");
+        }
+    }
+    let unload = Arc::new(unload);
+    let subject = |folder: &str| Subject::Folder { unload: unload.clone(), folder: folder.to_owned() };
+    Ok(unload.folders().map(|folder| Task::Job(Job { subject: subject(folder), sidecar: None })).collect())
+}

@@ -1,0 +1,104 @@
+//! What the final object is to be: a header in front of sources, and the attributes that come along.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use super::columns::HeaderWanted;
+use super::context::Context;
+use super::sources::Sources;
+use crate::copy::FirstBytes;
+use crate::error::Error;
+use crate::header::beginning::{Beginning, FirstRecord};
+use crate::header::{FoundColumns, HeaderLine, attributes};
+use crate::receipt::{Outcome, Receipt};
+use crate::s3::{Attributes, Object, S3};
+use crate::seal::Fingerprint;
+use crate::unload::{Compression, Options};
+
+pub struct Wanted {
+    pub sources: Sources,
+    /// `None` if the header is the one that the sources have.
+    pub columns: Option<FoundColumns>,
+    pub options: Options,
+    /// The header as far as it is known without a look at the sources.
+    pub line: HeaderLine,
+    pub attributes: Attributes,
+    pub fingerprint: Fingerprint,
+    /// If the header could not be known without a look at the sources.
+    pub start: Option<Start>,
+}
+
+/// What the sources begin with.
+pub struct Start {
+    pub first_bytes: FirstBytes,
+    pub compression: Option<Compression>,
+    pub beginning: Beginning,
+}
+
+/// Makes the header line. It breaks off with a receipt if the sources have to be looked at and turn out to need none.
+pub async fn want(
+    context: &Context<'_>,
+    sources: Sources,
+    header: HeaderWanted,
+) -> Result<ControlFlow<Receipt, Wanted>, Error> {
+    let settings = context.settings;
+    let HeaderWanted { columns, options } = header;
+    let Sources { first, objects, .. } = &sources;
+    let uri = &first.object.uri;
+    let (line, start) = match &columns {
+        Some(found) => (HeaderLine::of_columns(settings, uri, found, &options.dialect)?, None),
+        None => match look_at_start(context, objects, &options).await? {
+            ControlFlow::Break(receipt) => return Ok(ControlFlow::Break(receipt)),
+            ControlFlow::Continue(start) => (HeaderLine::of_sources(settings, uri, &start.beginning)?, Some(start)),
+        },
+    };
+    let filename = columns.as_ref().and_then(|found| found.columns.filename.as_deref());
+    let attributes = attributes::of_final(settings, first, filename, &options.dialect);
+    let header = line.to_fingerprint(&options, settings);
+    let fingerprint = Fingerprint::of(objects, &header, options.header, &attributes);
+    Ok(ControlFlow::Continue(Wanted { sources, columns, options, line, attributes, fingerprint, start }))
+}
+
+/// Looks at what the sources begin with, and whether that is what the options say. It breaks off with a receipt if it is
+/// Parquet.
+pub async fn look_at_start(
+    context: &Context<'_>,
+    objects: &[Object],
+    options: &Options,
+) -> Result<ControlFlow<Receipt, Start>, Error> {
+    let first_bytes = FirstBytes::read(context.s3, objects, 0).await?;
+    let bytes = &first_bytes.bytes;
+    if bytes.starts_with(b"PAR1") {
+        let reason = "it is Parquet, which names its columns itself";
+        return Ok(ControlFlow::Break(Receipt::idle(context.job.uri(), Outcome::Skipped, reason)));
+    }
+    let found = Compression::of(bytes);
+    let named = || options.compression.or(Compression::of_name(&first_bytes.uri.key));
+    let compression = if bytes.is_empty() { named() } else { found };
+    if options.stated && options.compression != compression && !bytes.is_empty() {
+        return Err(Error::CompressionDiffers { uri: first_bytes.uri, said: options.compression, found });
+    }
+    let beginning = first_beginning(context.s3, objects, &first_bytes, compression, options).await?;
+    Ok(ControlFlow::Continue(Start { first_bytes, compression, beginning }))
+}
+
+/// The beginning of the first source that has rows. A compressed source has bytes even if it has no rows.
+async fn first_beginning(
+    s3: &S3,
+    objects: &[Object],
+    first_bytes: &FirstBytes,
+    compression: Option<Compression>,
+    options: &Options,
+) -> Result<Beginning, Error> {
+    let of = |first: &FirstBytes| Beginning::of(&first.bytes, first.is_whole(), compression, &options.dialect);
+    let mut beginning = of(first_bytes);
+    let mut empty = HashSet::from([&objects[first_bytes.source].etag]);
+    for index in first_bytes.source + 1..objects.len() {
+        if compression.is_none() || beginning.first != FirstRecord::Absent {
+            break;
+        } else if objects[index].size > 0 && empty.insert(&objects[index].etag) {
+            beginning = of(&FirstBytes::read(s3, objects, index).await?);
+        }
+    }
+    Ok(beginning)
+}
