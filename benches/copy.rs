@@ -154,9 +154,9 @@ async fn bare_loop(world: &World, size: u64) -> Duration {
     let first = rows(5 * MIB);
     let begun = Instant::now();
     let id = create(world, FINAL).await;
-    let write = async |(part, number): (&Part, i32)| match part {
-        Part::Copy { range, .. } => copy_part(world, FINAL, &id, number, SOURCE, *range).await,
-        Part::Upload(_) => {
+    let write = async |(part, number): (&PlannedPart, i32)| match part {
+        PlannedPart::Copy { range, .. } => copy_part(world, FINAL, &id, number, SOURCE, *range).await,
+        PlannedPart::Upload(_) => {
             let part = world.client.upload_part().bucket(&world.bucket).key(FINAL).upload_id(&id).part_number(number);
             let etag = part.body(first.clone().into()).send().await.unwrap().e_tag;
             Ok(CompletedPart::builder().part_number(number).set_e_tag(etag).build())

@@ -54,6 +54,21 @@ pub struct Written {
     pub etag: String,
 }
 
+impl Written {
+    /// `bytes_through` is added with what else the job took.
+    pub fn new(
+        columns_from: ColumnsFrom,
+        columns: usize,
+        bytes: u64,
+        parts: usize,
+        etag: &str,
+        proof: Proof,
+    ) -> Written {
+        let etag = etag.trim_matches('"').to_owned();
+        Written { columns_from, columns, bytes, bytes_through: 0, parts, proof, etag }
+    }
+}
+
 /// Where the column names were found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -37,7 +37,7 @@ async fn another_number_of_fields_is_refused() {
     let world = world("1|secret\n2|b\n").await;
     let message = format!(
         "the sidecar s3://{bucket}/unload/q_.headers names 3 columns, so that the first record of \
-         s3://{bucket}/unload/q_0000_part_00 should have 3 fields, but it has 2; mend the names or the options, or set \
+         s3://{bucket}/unload/q_0000_part_00 should have 3 fields, but it has 2; correct the names or the options, or set \
          CHECK_COLUMNS=off",
         bucket = world.bucket
     );
@@ -85,7 +85,7 @@ async fn compressed_rows_are_counted_as_well() {
 async fn what_the_options_say_of_the_compression_must_be_so() {
     let (kind, message) = refused(&world("1|a|b\n").await, "GZIP").await;
     assert_eq!(kind, "CompressionDiffers");
-    assert!(message.ends_with("is gzip by the options, and not compressed by its content; mend the options"));
+    assert!(message.ends_with("is gzip by the options, and not compressed by its content; correct the options"));
     let zstd = Compression::Zstd.member(b"1|a|b\n").unwrap();
     let world = world(zstd).await;
     let (_, message) = refused(&world, "BZIP2").await;
@@ -107,7 +107,7 @@ async fn a_record_is_shown_only_where_a_setting_allows_it() {
     assert!(!error.contains("größe"), "{error}");
     let error = world.run(&[("SHOW_RECORD", "on")], &[KEY]).await.unwrap_err().to_string();
     let record: String = format!("1|{}", "größe ".repeat(50)).chars().take(200).collect();
-    assert!(error.contains(&format!("but it has 2 (it begins {record:?}); mend")), "{error}");
+    assert!(error.contains(&format!("but it has 2 (it begins {record:?}); correct")), "{error}");
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn likely_causes_are_named() {
     let world = world("{\"id\":1,\"name\":\"a\"}\n").await;
     let (_, message) = refused(&world, "").await;
     assert!(
-        message.contains("it is a JSON object, so that the options most likely lack FORMAT JSON; mend"),
+        message.contains("it is a JSON object, so that the options most likely lack FORMAT JSON; correct"),
         "{message}"
     );
     let world = self::world("{\"id\":1,\"name\":\"a\",\"city\":\"b\"}\n").await;
@@ -233,12 +233,12 @@ async fn likely_causes_are_named() {
         let message = world.run(&[], &[key]).await.unwrap_err().to_string();
         let expected = match cause {
             "2 more" => {
-                "; there are as many more as the key has partition folders (year, city), which INCLUDE leaves in the rows; mend"
+                "; there are as many more as the key has partition folders (year, city), which INCLUDE leaves in the rows; correct"
             }
             "2 fewer" => {
-                "; there are as many fewer as the key has partition folders (year, city), which the rows lack; mend"
+                "; there are as many fewer as the key has partition folders (year, city), which the rows lack; correct"
             }
-            _ => "but it has 3; mend",
+            _ => "but it has 3; correct",
         };
         assert!(message.contains(expected), "{message}");
     }

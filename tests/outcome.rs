@@ -166,7 +166,7 @@ async fn a_source_that_is_deleted_meanwhile_is_an_error_or_done() {
     world.local().delete("bucket", KEY);
     let receipt = world.receipt(&[], KEY).await;
     assert_eq!(receipt.outcome, Outcome::Unchanged);
-    assert_eq!(receipt.reason.as_deref(), Some("the source is gone; its final object stands"));
+    assert_eq!(receipt.reason.as_deref(), Some("the source is gone, and its final object is there"));
 }
 
 /// Another run of the same job gets there first.

@@ -5,17 +5,19 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::attempt::{Assumptions, BeginAnew, TryEnd};
 use super::context::Context;
 use super::existing::Existing;
 use super::join::{Beginnings, join};
 use super::sources::Sources;
+use super::try_end::{Assumptions, BeginAnew, TryEnd};
 use super::wanted::{Start, Wanted, look_at_start};
 use crate::copy::Assembly;
 use crate::error::Error;
-use crate::header::HeaderLine;
-use crate::header::beginning::FirstRecord;
+use crate::header::beginning::{Beginning, FirstRecord};
+use crate::header::{FoundColumns, HeaderError, HeaderLine};
 use crate::seal::Seal;
+use crate::unload::Options;
+use crate::uri::Uri;
 
 /// The assembly of what is wanted, and its header. It breaks off if the sources turn out to be Parquet, or compressed in
 /// another way than was assumed.
@@ -43,15 +45,8 @@ pub async fn assemble(
     } else if let Some(error) = existing.taken {
         return Err(error);
     }
-    let (uri, dialect) = (&first_bytes.uri, &options.dialect);
-    let line = match &columns {
-        Some(found) if beginning.first == FirstRecord::Absent => {
-            HeaderLine::of_columns(settings, uri, &found.clone().without_partitions(&options), dialect)?
-        }
-        Some(found) if settings.check_columns => line.fitted(settings, uri, found, &beginning.first, dialect)?,
-        _ => line,
-    };
-    let line = line.in_style_of(&beginning);
+    let uri = &first_bytes.uri;
+    let line = fitted(context, line, columns.as_ref(), uri, &beginning, &options)?;
     if compression.is_some() {
         attributes.content_type.clone_from(&first.attributes.content_type);
     }
@@ -82,4 +77,25 @@ pub async fn assemble(
         deadline: *deadline,
     };
     Ok(ControlFlow::Continue((line, assembly)))
+}
+
+/// The header, fitted to the first record of the sources and in their style.
+fn fitted(
+    context: &Context<'_>,
+    line: HeaderLine,
+    columns: Option<&FoundColumns>,
+    uri: &Uri,
+    beginning: &Beginning,
+    options: &Options,
+) -> Result<HeaderLine, HeaderError> {
+    let (settings, dialect) = (context.settings, &options.dialect);
+    let line = match columns {
+        // Without rows to count the fields of, the options decide.
+        Some(found) if beginning.first == FirstRecord::Absent => {
+            HeaderLine::of_columns(settings, uri, &found.clone().without_partitions(options), dialect)?
+        }
+        Some(found) if settings.check_columns => line.fitted(settings, uri, found, &beginning.first, dialect)?,
+        _ => line,
+    };
+    Ok(line.in_style_of(beginning))
 }

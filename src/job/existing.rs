@@ -2,9 +2,8 @@
 
 use super::context::Context;
 use super::tasks::Subject;
-use super::wanted::Wanted;
 use crate::error::Error;
-use crate::receipt::{Outcome, Receipt, Written};
+use crate::receipt::{Outcome, Receipt};
 use crate::s3::{Head, Precondition};
 use crate::seal::{Seal, manifest_version};
 use crate::unload::Compression;
@@ -12,7 +11,7 @@ use crate::uri::Uri;
 
 pub struct Existing {
     pub target: Uri,
-    head: Option<Head>,
+    pub head: Option<Head>,
     /// The object's seal, if this job wrote the object.
     pub seal: Option<Seal>,
     /// That another job wrote the object, if one did. Such an object is never replaced, nor are this job's sources
@@ -43,27 +42,6 @@ impl Existing {
     /// What must still be there when the final object is written.
     pub fn precondition(&self) -> Precondition {
         self.head.as_ref().map_or(Precondition::Absent, |head| Precondition::Etag(head.object.etag.clone()))
-    }
-
-    /// The receipt of an object that is just what is wanted.
-    pub fn unchanged(&self, context: &Context<'_>, wanted: &Wanted) -> Option<Receipt> {
-        let (seal, object) = (self.seal.as_ref()?, &self.head.as_ref()?.object);
-        // Where sources are to be deleted, the seal must name the very manifest that lists them, so that the final object
-        // can be recognized by it when they are gone.
-        let is_this = seal.manifest_version == wanted.sources.manifest_version || !context.settings.delete_source;
-        if seal.fingerprint != wanted.fingerprint || !is_this {
-            return None;
-        }
-        let written = Written {
-            columns_from: wanted.line.from(),
-            columns: seal.columns.unwrap_or(wanted.line.columns()),
-            bytes: object.size,
-            bytes_through: 0,
-            parts: 0,
-            proof: seal.proof(object)?,
-            etag: object.etag.trim_matches('"').to_owned(),
-        };
-        Some(Receipt::of_final(&self.target, wanted.sources.uris(), Outcome::Unchanged, Some(written)))
     }
 
     /// The receipt of the final object, without a look at its sources.

@@ -27,6 +27,7 @@ mod join;
 mod run;
 mod sources;
 mod tasks;
+mod try_end;
 mod wanted;
 
 pub use handler::{Answer, Handler};

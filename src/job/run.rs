@@ -2,9 +2,10 @@
 
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-use super::attempt::{Assumptions, BeginAnew, TryEnd, attempt};
+use super::attempt::attempt;
 use super::context::Context;
 use super::tasks::Job;
+use super::try_end::{Assumptions, BeginAnew, TryEnd};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::receipt::Receipt;

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 
 use super::columns::HeaderWanted;
 use super::context::Context;
+use super::existing::Existing;
 use super::sources::Sources;
 use crate::copy::FirstBytes;
 use crate::error::Error;
 use crate::header::beginning::{Beginning, FirstRecord};
 use crate::header::{FoundColumns, HeaderLine, attributes};
-use crate::receipt::{Outcome, Receipt};
+use crate::receipt::{Outcome, Receipt, Written};
 use crate::s3::{Attributes, Object, S3};
 use crate::seal::Fingerprint;
 use crate::unload::{Compression, Options};
@@ -57,6 +58,23 @@ pub async fn want(
     let header = line.to_fingerprint(&options, settings);
     let fingerprint = Fingerprint::of(objects, &header, options.header, &attributes);
     Ok(ControlFlow::Continue(Wanted { sources, columns, options, line, attributes, fingerprint, start }))
+}
+
+impl Wanted {
+    /// The receipt, if what is at the final key is just this.
+    pub fn already_there(&self, context: &Context<'_>, existing: &Existing) -> Option<Receipt> {
+        let (seal, object) = (existing.seal.as_ref()?, &existing.head.as_ref()?.object);
+        // Where sources are to be deleted, the seal must name the very manifest that lists them, so that the final object
+        // can be recognized by it when they are gone.
+        let is_this = seal.manifest_version == self.sources.manifest_version || !context.settings.delete_source;
+        if seal.fingerprint != self.fingerprint || !is_this {
+            return None;
+        }
+        let proof = seal.proof(object)?;
+        let columns = seal.columns.unwrap_or(self.line.columns());
+        let written = Written::new(self.line.from(), columns, object.size, 0, &object.etag, proof);
+        Some(Receipt::of_final(&existing.target, self.sources.uris(), Outcome::Unchanged, Some(written)))
+    }
 }
 
 /// Looks at what the sources begin with, and whether that is what the options say. It breaks off with a receipt if it is

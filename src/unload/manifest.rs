@@ -42,7 +42,7 @@ pub enum ManifestError {
     Empty,
     #[error("it lists {0} twice")]
     Twice(Uri),
-    #[error("its folders {one:?} and {other:?} would both become {target}; mend FINAL_KEY")]
+    #[error("its folders {one:?} and {other:?} would both become {target}; change FINAL_KEY")]
     SameFinalKey { one: String, other: String, target: Uri },
 }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::super::context::Context;
 use super::super::existing::Existing;
-use super::{Sources, refuse_unreadable};
+use super::found::{Sources, refuse_unreadable};
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
 use crate::unload::Unload;

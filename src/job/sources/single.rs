@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::super::context::Context;
 use super::super::existing::Existing;
-use super::{Sources, refuse_unreadable};
+use super::found::{Sources, refuse_unreadable};
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
 use crate::s3::{Head, Object, S3, SMALL_REQUESTS_AT_ONCE};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Job, Subject, Task, refuse_elsewhere};
+use super::job::{Job, Subject};
+use super::task::{Task, refuse_elsewhere};
 use crate::error::Error;
 use crate::header::membership;
 use crate::s3::S3;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Job, Subject, Task, refuse_elsewhere};
+use super::job::{Job, Subject};
+use super::task::{Task, refuse_elsewhere};
 use crate::error::Error;
 use crate::header::{HeaderError, membership};
 use crate::s3::S3;

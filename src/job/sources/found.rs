@@ -1,0 +1,29 @@
+//! The sources of a job that were found.
+
+use crate::error::Error;
+use crate::s3::{Head, Object};
+
+/// The sources of a job, as they are in S3 now.
+pub struct Sources {
+    /// The first source. Its attributes are copied to the final object.
+    pub first: Head,
+    pub objects: Vec<Object>,
+    /// The version of the manifest that lists the objects, if one does.
+    pub manifest_version: Option<String>,
+}
+
+impl Sources {
+    pub fn uris(&self) -> Vec<String> {
+        self.objects.iter().map(|object| object.uri.to_string()).collect()
+    }
+}
+
+/// Refuses an object whose content S3 does not have, or does not give.
+pub fn refuse_unreadable(source: &Head) -> Result<(), Error> {
+    let uri = source.object.uri.clone();
+    match &source.archive {
+        _ if source.is_client_encrypted() => Err(Error::ClientSideEncrypted { uri }),
+        Some(class) => Err(Error::ObjectArchived { uri, class: class.clone() }),
+        None => Ok(()),
+    }
+}
