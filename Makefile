@@ -5,8 +5,6 @@
 ARCH  ?= arm64
 EVENT ?= put
 TIME  ?= 600
-# The tests of what holds on every S3 server.
-ON_SERVERS = $(addprefix --test ,behaviour copies single check openings forms bootstrap)
 export PATH := $(CURDIR)/.tools/tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY = 0
 
@@ -21,13 +19,13 @@ test: ## unit, property and behaviour tests; needs Rust only
 
 test-all: export WORLDS = 2000
 test-all: test ## the same, and 2,000 random worlds of unloads that get in each other's way
-	cargo test --all-features --test worlds
+	cargo test --all-features --test in_memory worlds
 
 test-servers: export TEST_READERS = $(CURDIR)/.tools/readers/bin/python
-test-servers: ## the behaviour tests on SeaweedFS and ministack; needs Python as well
+test-servers: ## what holds on every server, on SeaweedFS and ministack; needs Python as well
 	scripts/install.sh readers
-	scripts/with-server.sh seaweedfs cargo test --all-features $(ON_SERVERS)
-	scripts/with-server.sh ministack cargo test --all-features $(ON_SERVERS)
+	scripts/with-server.sh seaweedfs cargo test --all-features --test any_server
+	scripts/with-server.sh ministack cargo test --all-features --test any_server
 
 check: ## formatting, lints, documentation, dependencies, the template
 	cargo fmt --all --check

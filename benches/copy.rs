@@ -1,9 +1,6 @@
 //! The real binary on a real server, beside a bare loop of the same calls: seconds, memory, bytes, and
 //! the time to start. `make bench` runs it on SeaweedFS; `make bench ROWS=file` on rows of your own.
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,6 @@
 //! OUTPUT=single: the real binary merges unloads on a real server, beside the usual way, which is to download
 //! all slices, put them together, and upload the whole. `make bench` runs it on SeaweedFS.
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::time::Instant;
 
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};

@@ -33,7 +33,7 @@ impl Template {
         // Every run of a test asks for its role, some tests thousands of times.
         static ROOT: OnceLock<Value> = OnceLock::new();
         let root = ROOT.get_or_init(|| {
-            let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml")).unwrap();
+            let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml")).unwrap();
             serde_yaml_ng::from_str(&text).unwrap()
         });
         let mut template = Template { parameters: BTreeMap::from([("AWS::Partition".into(), "aws".into())]), root };

@@ -1,0 +1,11 @@
+//! What holds on every S3 server: the one in the process, unless TEST_S3_ENDPOINT names another (`make test-servers`).
+
+mod bootstrap;
+mod check_columns;
+mod columns;
+mod copies;
+mod each;
+mod merge;
+mod options;
+mod redshift;
+mod source_beginnings;

@@ -1,0 +1,199 @@
+//! Two runs at once, an older and a newer one, in every order in which their requests can reach S3: the
+//! final object is the newer one's. The clock is paused, and each request waits until it is its turn.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use local_s3::{Content, Fault, LocalS3, Object};
+use support::{MIB, World, manifest, rows};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use unload_header::deadline::{Deadline, LONGEST};
+use unload_header::error::Error;
+use unload_header::job::Answer;
+
+const KEY: &str = "unload/q_0000_part_00";
+const SIDECAR: &str = "unload/q_.headers";
+const FINAL: &str = "final/q_0000_part_00";
+/// With OUTPUT=single.
+const MANIFEST: &str = "unload/q_manifest";
+const LAST: &str = "unload/q_0001_part_00";
+const WHOLE: &str = "final/q.csv";
+
+/// What makes the second run the newer one.
+#[derive(Clone, Copy)]
+enum News {
+    /// Other rows, as an UNLOAD with ALLOWOVERWRITE writes them.
+    Rows,
+    /// Other names, in a new sidecar.
+    Names,
+    /// Other rows in all slices, and the manifest of them, with OUTPUT=single.
+    Unload,
+    /// None: the same event twice.
+    Nothing,
+}
+
+/// The requests that wait for their turn. Others go through at once: they read what nobody writes, or
+/// write to an upload of their own, so that their place in the order makes no difference.
+type Gate = Arc<Mutex<VecDeque<oneshot::Sender<()>>>>;
+
+fn gated(local: &LocalS3, news: News, large: bool) -> Gate {
+    let gate = Gate::default();
+    let queue = gate.clone();
+    local.judge(move |request| {
+        let (turn, held) = oneshot::channel();
+        let changes = match news {
+            // The rows of a large source are read, and then copied: the copies are pinned as well.
+            News::Rows if large => request.operation == "HeadObject" || request.copy_source.is_some(),
+            News::Rows => request.key == KEY,
+            News::Names => request.key == SIDECAR,
+            // The last slice is looked at right behind the first.
+            News::Unload => request.key == MANIFEST || request.key == KEY && request.operation == "HeadObject",
+            News::Nothing => false,
+        };
+        let ends = ["HeadObject", "PutObject", "CompleteMultipartUpload"].contains(&request.operation);
+        // A run that is done clears away the uploads that it had found. With new rows, whose orders would
+        // be ten times as many, what it finds is left to when it begins one.
+        let clears = match request.operation {
+            "AbortMultipartUpload" => true,
+            "ListMultipartUploads" => !matches!(news, News::Rows),
+            _ => false,
+        };
+        (changes || clears || [FINAL, WHOLE].contains(&request.key.as_str()) && ends).then(|| {
+            queue.lock().unwrap().push_back(turn);
+            Fault::Held(held)
+        })
+    });
+    gate
+}
+
+/// Everything that can happen without another turn has happened when this returns, since the clock goes on only then;
+/// and a run that was overtaken, which waits for a quarter of a second, has begun anew.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(260)).await;
+}
+
+fn started(world: &World, news: News) -> JoinHandle<Result<Answer, Error>> {
+    let (output, key) = if matches!(news, News::Unload) { ("single", MANIFEST) } else { ("each", KEY) };
+    let (handler, event) = (world.handler(&[("OUTPUT", output)]), world.created(&[key]));
+    spawn_local(async move { handler.handle(&event, Deadline::after(LONGEST)).await })
+}
+
+/// An unload of two slices with these rows.
+fn put_unload(local: &LocalS3, first: &Object) {
+    local.put("bucket", KEY, first.clone());
+    local.put("bucket", LAST, first.clone());
+    let entries = [KEY, LAST].map(|key| (key, first.content.length()));
+    local.put("bucket", MANIFEST, Object::new(manifest("bucket", &entries, &[])));
+}
+
+/// One order: at each step in which both could go on, `choices` says who does; then the older one.
+/// Answers with what was chosen, and whether there was a choice.
+async fn order(news: News, sources: &[Object; 2], choices: &[usize]) -> Vec<(usize, bool)> {
+    let older = World::in_memory().await;
+    let newer = World::of(older.local().beside()).await;
+    let local = older.local();
+    local.put("bucket", SIDECAR, Object::new("a,b,c"));
+    put_unload(local, &sources[0]);
+    let large = sources[0].content.length() > 5 * MIB as u64;
+    let gates = [gated(local, news, large), gated(newer.local(), news, large)];
+    let first = started(&older, news);
+    // The newer one begins when it is first its turn.
+    let (turn, begins) = oneshot::channel();
+    gates[1].lock().unwrap().push_back(turn);
+    let second = spawn_local({
+        let (local, newest) = (local.clone(), sources[1].clone());
+        async move {
+            begins.await.unwrap();
+            match news {
+                News::Rows => local.put("bucket", KEY, newest),
+                News::Unload => put_unload(&local, &newest),
+                News::Names => local.put("bucket", SIDECAR, Object::new("x,y,z")),
+                News::Nothing => (),
+            }
+            started(&newer, news).await.unwrap()
+        }
+    });
+
+    let mut taken = Vec::new();
+    loop {
+        settle().await;
+        let ready = gates.each_ref().map(|gate| !gate.lock().unwrap().is_empty());
+        let choice = match ready {
+            [false, false] if first.is_finished() && second.is_finished() => break,
+            [false, false] => continue,
+            [true, true] => choices.get(taken.len()).copied().unwrap_or(0),
+            [older, _] => usize::from(!older),
+        };
+        taken.push((choice, ready == [true, true]));
+        let turn = gates[choice].lock().unwrap().pop_front().unwrap();
+        turn.send(()).unwrap();
+    }
+    for run in [first, second] {
+        run.await.unwrap().unwrap_or_else(|error| panic!("{taken:?}: {error}"));
+    }
+    let (target, header, rows) = match news {
+        News::Rows => (FINAL, "a|b|c\n", vec![&sources[1]]),
+        News::Unload => (WHOLE, "a|b|c\n", vec![&sources[1]; 2]),
+        News::Names => (FINAL, "x|y|z\n", vec![&sources[0]]),
+        News::Nothing => (FINAL, "a|b|c\n", vec![&sources[0]]),
+    };
+    let mut expected = Content::from(header);
+    rows.iter().for_each(|rows| expected.append(&rows.content));
+    assert!(local.get("bucket", target).unwrap().content == expected, "{taken:?}");
+    assert!(local.uploads().is_empty(), "{taken:?}");
+    taken
+}
+
+/// Every order, each once.
+async fn every_order(what: &str, news: News, size: usize) {
+    let other = rows(size).iter().map(|byte| if *byte == b'G' { b'g' } else { *byte }).collect::<Vec<_>>();
+    let sources = [Object::new(rows(size)), Object::new(other)];
+    let (mut choices, mut orders) = (Vec::new(), 0);
+    loop {
+        let taken = LocalSet::new().run_until(order(news, &sources, &choices)).await;
+        orders += 1;
+        // The next: the last choice that fell on the older one falls on the newer.
+        let Some(last) = taken.iter().rposition(|(choice, free)| *free && *choice == 0) else { break };
+        choices = taken[..last].iter().map(|(choice, _)| *choice).collect();
+        choices.push(1);
+    }
+    println!("{what}: {orders} orders, no wrong object");
+    assert!(orders >= 10, "{orders}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_objects_with_new_rows() {
+    every_order("small, new rows", News::Rows, 100).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_objects_with_new_names() {
+    every_order("small, new names", News::Names, 100).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn unloads_with_new_rows() {
+    every_order("an unload, new rows", News::Unload, 96).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_objects_twice() {
+    every_order("small, twice", News::Nothing, 100).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_objects_with_new_rows() {
+    every_order("large, new rows", News::Rows, 6 * MIB).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_objects_with_new_names() {
+    every_order("large, new names", News::Names, 6 * MIB).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_objects_twice() {
+    every_order("large, twice", News::Nothing, 6 * MIB).await;
+}

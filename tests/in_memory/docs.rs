@@ -1,0 +1,36 @@
+//! The documentation names the tests that hold its promises: they are there, and in `docs/semantics.md`
+//! all are that a promise stands on.
+
+use std::collections::BTreeSet;
+
+fn read(path: &str) -> Option<String> {
+    std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).ok()
+}
+
+/// The tests of a file, as `file::test`.
+fn tests(file: &str) -> impl Iterator<Item = String> {
+    let text = ["any_server", "in_memory"].iter().find_map(|binary| read(&format!("tests/{binary}/{file}.rs")));
+    let text = text.unwrap_or_else(|| panic!("docs/semantics.md names {file}, which is no file of tests"));
+    let lines: Vec<String> =
+        text.lines().map(|line| line.trim_start().trim_start_matches("async ").to_owned()).collect();
+    let after = lines.windows(2).filter(|pair| pair[0].starts_with("#[test]") || pair[0].starts_with("#[tokio::test"));
+    let names = after.filter_map(|pair| Some(pair[1].strip_prefix("fn ")?.split_once('(')?.0.to_owned()));
+    names.map(|name| format!("{file}::{name}")).collect::<Vec<_>>().into_iter()
+}
+
+#[test]
+fn each_promise_has_its_test_and_each_test_its_promise() {
+    let text = read("docs/semantics.md").unwrap();
+    let named: BTreeSet<&str> = text.split('`').filter(|code| code.contains("::") && !code.contains(' ')).collect();
+    let files: BTreeSet<&str> = named.iter().map(|name| name.split("::").next().unwrap()).collect();
+    let there: BTreeSet<String> = files.into_iter().flat_map(tests).collect();
+    for name in &named {
+        assert!(there.contains(*name), "docs/semantics.md names {name}, which is no test");
+    }
+    for file in ["concurrency", "deletion", "faults", "merge_safety", "resume"] {
+        for test in tests(file) {
+            assert!(named.contains(test.as_str()), "docs/semantics.md does not name {test}");
+        }
+    }
+    assert!(named.len() > 30, "{}", named.len());
+}

@@ -1,0 +1,244 @@
+//! Everything that can go wrong with a request, at every request of a run, one at a time and in pairs:
+//! the final object is right, or the run fails and leaves nothing that the next one would not take up.
+//! The clock is paused, so that waits and time-outs cost nothing.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use local_s3::{Content, Fault, LocalS3, Object};
+use support::{MIB, World, manifest, rows};
+
+use crate::bucket::{KEY, source, standing, with_header, world};
+
+const HEADER: &str = "idx|venue|name\n";
+
+/// What a run is of.
+struct Case {
+    variables: &'static [(&'static str, &'static str)],
+    objects: Vec<(&'static str, Object)>,
+    /// The object whose event it is.
+    event: &'static str,
+    target: &'static str,
+    expected: Content,
+}
+
+/// A data object and the sidecar of its unload.
+fn object(size: usize) -> Case {
+    let rows = Object::new(rows(size));
+    let mut expected = Content::from(HEADER);
+    expected.append(&rows.content);
+    let sidecar = ("unload/q_.headers", Object::new("idx,venue,name"));
+    let (event, target) = ("unload/q_0000_part_00", "final/q_0000_part_00");
+    Case { variables: &[], objects: vec![sidecar, (event, rows)], event, target, expected }
+}
+
+/// An unload that becomes one object: a slice to copy, one whose row does not end, and one more.
+fn unload() -> Case {
+    let keys = ["unload/q_0000_part_00", "unload/q_0001_part_00", "unload/q_0002_part_00"];
+    let slices = [Object::new(rows(11 * MIB)), Object::new("1|2|3"), Object::new(rows(32))];
+    let mut expected = Content::from(HEADER);
+    for (slice, newline) in slices.iter().zip(["\n", "\n", ""]) {
+        expected.append(&slice.content);
+        expected.append(&Content::from(if slice.content.to_bytes().ends_with(b"\n") { "" } else { newline }));
+    }
+    let mut objects: Vec<(&'static str, Object)> = keys.into_iter().zip(slices).collect();
+    let entries: Vec<_> = objects.iter().map(|(key, slice)| (*key, slice.content.length())).collect();
+    let event = "unload/q_manifest";
+    objects.push((event, Object::new(manifest("bucket", &entries, &["idx", "venue", "name"]))));
+    Case { variables: &[("OUTPUT", "single")], objects, event, target: "final/q.csv", expected }
+}
+
+/// What can go wrong with a request.
+#[derive(Clone, Copy, Debug)]
+enum Mishap {
+    Internal,
+    SlowDown,
+    TooMany,
+    Reset,
+    CutAnswer,
+    TimeOut,
+    ErrorIn200,
+    LostAnswer,
+}
+
+const MISHAPS: [Mishap; 8] = [
+    Mishap::Internal,
+    Mishap::SlowDown,
+    Mishap::TooMany,
+    Mishap::Reset,
+    Mishap::CutAnswer,
+    Mishap::TimeOut,
+    Mishap::ErrorIn200,
+    Mishap::LostAnswer,
+];
+
+impl Mishap {
+    /// `None` where a server does no such thing: S3 says 200 before it knows only when it writes.
+    fn fault(self, operation: &str) -> Option<Fault> {
+        Some(match self {
+            Mishap::Internal => Fault::Error(500, "InternalError"),
+            Mishap::SlowDown => Fault::Error(503, "SlowDown"),
+            Mishap::TooMany => Fault::Error(429, "TooManyRequests"),
+            Mishap::Reset => Fault::Reset,
+            Mishap::CutAnswer => Fault::CutAnswer,
+            Mishap::TimeOut => Fault::Late(Duration::from_secs(3_600)),
+            Mishap::ErrorIn200 if operation == "GetObject" => return None,
+            Mishap::ErrorIn200 => Fault::ErrorIn200("InternalError"),
+            Mishap::LostAnswer => Fault::LostAnswer,
+        })
+    }
+}
+
+/// What came of the cells that were tried.
+#[derive(Debug, Default)]
+struct Tally {
+    cells: usize,
+    /// Runs that failed, which is allowed.
+    failed: usize,
+    wrong: usize,
+    orphans: usize,
+}
+
+/// A run in which the requests of these numbers meet these mishaps.
+async fn cell(case: &Case, mishaps: &[(usize, Mishap)], tally: &mut Tally) {
+    let world = World::in_memory().await;
+    let local = world.local();
+    case.objects.iter().for_each(|(key, object)| local.put("bucket", key, object.clone()));
+    let (met, due) = (Arc::new(Mutex::new(BTreeSet::new())), mishaps.to_vec());
+    let (mut number, meets) = (0, met.clone());
+    local.judge(move |request| {
+        number += 1;
+        let (_, mishap) = due.iter().find(|(at, _)| *at == number)?;
+        let fault = mishap.fault(request.operation)?;
+        meets.lock().unwrap().insert(number);
+        Some(fault)
+    });
+    let result = world.run(case.variables, &[case.event]).await;
+    if met.lock().unwrap().len() < mishaps.len() {
+        return;
+    }
+    tally.cells += 1;
+    let right = |local: &LocalS3| local.get("bucket", case.target).is_some_and(|it| it.content == case.expected);
+    let wrong = |local: &LocalS3| local.get("bucket", case.target).is_some_and(|it| it.content != case.expected);
+    match result {
+        Ok(_) => tally.wrong += usize::from(!right(local)),
+        Err(_) => {
+            tally.failed += 1;
+            tally.wrong += usize::from(wrong(local));
+            local.judge(|_| None);
+            world.run(case.variables, &[case.event]).await.unwrap();
+            tally.wrong += usize::from(!right(local));
+        }
+    }
+    if !local.uploads().is_empty() {
+        tally.orphans += 1;
+        eprintln!("{mishaps:?}: {:?}", local.take_requests().iter().map(|it| it.operation).collect::<Vec<_>>());
+    }
+}
+
+/// How many requests a run makes.
+async fn requests(case: &Case) -> usize {
+    let mut tally = Tally::default();
+    let mut count = 0;
+    while tally.cells == count {
+        count += 1;
+        cell(case, &[(count, Mishap::Reset)], &mut tally).await;
+    }
+    count - 1
+}
+
+fn report(what: &str, tally: &Tally) {
+    let Tally { cells, failed, wrong, orphans } = tally;
+    println!("{what}: {cells} cells, {failed} runs failed, {wrong} wrong objects, {orphans} orphaned uploads");
+    assert_eq!((*wrong, *orphans), (0, 0), "{what}");
+}
+
+async fn one_at_a_time(what: &str, case: &Case) {
+    let mut tally = Tally::default();
+    for number in 1..=requests(case).await {
+        for mishap in MISHAPS {
+            cell(case, &[(number, mishap)], &mut tally).await;
+        }
+    }
+    report(what, &tally);
+    assert!(tally.cells > 40 && tally.failed == 0, "one fault is survived: {tally:?}");
+}
+
+/// A request tried again is a request, so that pairs hit the same one twice as well.
+async fn in_pairs(what: &str, case: &Case, first: Range<usize>) {
+    let mut tally = Tally::default();
+    let last = requests(case).await + 1;
+    for one in first.start..first.end.min(last) {
+        for other in one + 1..=last {
+            for mishap in MISHAPS {
+                for another in MISHAPS {
+                    cell(case, &[(one, mishap), (other, another)], &mut tally).await;
+                }
+            }
+        }
+    }
+    report(what, &tally);
+    assert!(tally.cells > 1_000, "{tally:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_objects_survive_one_fault() {
+    one_at_a_time("a small object, one fault", &object(100)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn unloads_survive_one_fault() {
+    one_at_a_time("an unload of three slices, one fault", &unload()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_objects_survive_two_faults() {
+    in_pairs("a small object, two faults", &object(100), 1..usize::MAX).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_objects_survive_one_fault() {
+    one_at_a_time("a large object, one fault", &object(20 * MIB)).await;
+}
+
+/// In two halves, which run side by side.
+#[tokio::test(start_paused = true)]
+async fn large_objects_survive_two_faults_that_begin_early() {
+    in_pairs("a large object, two faults, the first of them early", &object(20 * MIB), 1..4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_objects_survive_two_faults_that_begin_late() {
+    in_pairs("a large object, two faults, the first of them late", &object(20 * MIB), 4..usize::MAX).await;
+}
+
+/// S3 refuses everything for a while, with as many parts in flight as there may be.
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_slow_down_slows_the_pace_and_is_survived() {
+    let size = 1 << 40;
+    let world = world(size).await;
+    let begun = tokio::time::Instant::now();
+    let (most, now) = (std::sync::Arc::new(std::sync::Mutex::new((0, 0))), Duration::from_secs(120));
+    let seen = most.clone();
+    world.local().judge(move |request| {
+        if request.operation != "UploadPartCopy" {
+            return None;
+        }
+        let mut seen = seen.lock().unwrap();
+        if begun.elapsed() < now {
+            seen.0 += 1;
+            return Some(Fault::Error(503, "SlowDown"));
+        }
+        seen.1 += 1;
+        Some(Fault::Late(Duration::from_secs(2)))
+    });
+    let receipt = world.receipt(&[], KEY).await;
+    let parts = receipt.written.unwrap().parts;
+    let (refused, taken) = *most.lock().unwrap();
+    println!("{parts} parts: {refused} copies refused, {taken} taken");
+    assert_eq!(taken, parts - 1, "each is taken once");
+    assert!(refused > 64, "{refused}");
+    assert!(standing(&world).content == with_header(&source(size)));
+}

@@ -1,0 +1,27 @@
+//! What only the S3 in memory can show, which counts requests, fails on demand and has a clock that can be paused;
+//! and what needs no S3 at all.
+
+mod arrival_order;
+mod bucket;
+mod cleanup;
+mod concurrency;
+mod deletion;
+mod docs;
+mod faults;
+mod idempotence;
+mod merge_safety;
+mod naming;
+mod only_aws;
+mod overtaken;
+mod plan;
+mod policy;
+mod proof;
+mod properties;
+mod recorded_answers;
+mod requests;
+mod resume;
+// The samples and their bucket are in the library with that feature only.
+#[cfg(feature = "demo")]
+mod sample_events;
+mod troubleshooting;
+mod worlds;

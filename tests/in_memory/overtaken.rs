@@ -1,0 +1,108 @@
+//! What a run does whose world changes under it: its source, its sidecar or its final object, by another hand or
+//! another run. On the S3 in memory, with AWS's rules.
+
+use local_s3::{Fault, Object};
+use unload_header::receipt::Outcome;
+
+use crate::bucket::{FINAL, KEY, LARGE, SIZES, meanwhile, operations, other, source, standing, with_header, world};
+
+/// An UNLOAD with ALLOWOVERWRITE in the middle of a run: nothing of the two is mixed.
+#[tokio::test(start_paused = true)]
+async fn a_source_that_changes_meanwhile_is_begun_anew() {
+    for (size, operation, nth) in
+        [(100, "GetObject", 3), (LARGE, "GetObject", 3), (LARGE, "UploadPartCopy", 2), (LARGE, "UploadPart", 1)]
+    {
+        let world = world(size).await;
+        meanwhile(&world, operation, nth, move |store| store.put("bucket", KEY, other(size)));
+        let receipt = world.receipt(&[], KEY).await;
+        assert_eq!(receipt.outcome, Outcome::Written, "{operation}");
+        assert!(standing(&world).content == with_header(&other(size)), "{operation}");
+        assert!(world.local().uploads().is_empty(), "{operation}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_deleted_meanwhile_is_an_error_or_done() {
+    for (operation, nth) in [("GetObject", 3), ("UploadPartCopy", 2)] {
+        let world = world(LARGE).await;
+        meanwhile(&world, operation, nth, |store| store.delete("bucket", KEY));
+        let error = world.run(&[], &[KEY]).await.unwrap_err();
+        assert_eq!(error.kind(), "ObjectMissing", "{operation}");
+        assert!(world.local().get("bucket", FINAL).is_none() && world.local().uploads().is_empty());
+    }
+    let world = world(LARGE).await;
+    world.receipt(&[], KEY).await;
+    world.local().delete("bucket", KEY);
+    let receipt = world.receipt(&[], KEY).await;
+    assert_eq!(receipt.outcome, Outcome::Unchanged);
+    assert_eq!(receipt.reason.as_deref(), Some("the source is gone, and its final object is there"));
+}
+
+/// Another run of the same job gets there first.
+#[tokio::test(start_paused = true)]
+async fn two_runs_of_one_job_write_once() {
+    for (size, operation) in [(100, "PutObject"), (LARGE, "CompleteMultipartUpload"), (LARGE, "UploadPart")] {
+        let world = world(size).await;
+        world.receipt(&[], KEY).await;
+        let first = standing(&world);
+        world.local().delete("bucket", FINAL);
+        let etag = first.etag.clone();
+        meanwhile(&world, operation, 1, move |store| store.put("bucket", FINAL, first));
+        let receipt = world.receipt(&[], KEY).await;
+        assert_eq!(receipt.outcome, Outcome::Unchanged, "{operation}");
+        assert_eq!(receipt.written.unwrap().etag, etag);
+        assert!(world.local().uploads().is_empty());
+    }
+}
+
+/// S3 says 200 before it has put the parts together; what it finds then stands in the body.
+#[tokio::test(start_paused = true)]
+async fn what_completion_finds_after_it_said_200_counts_as_well() {
+    for code in ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload", "InvalidPart", "BadDigest"] {
+        let world = world(LARGE).await;
+        world.local().fail("CompleteMultipartUpload", 1, Fault::ErrorIn200(code));
+        assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written, "{code}");
+        let requests = operations(&world);
+        let count = |operation| requests.iter().filter(|it| **it == operation).count();
+        assert_eq!(count("CreateMultipartUpload"), 2, "{code}: begun anew");
+        assert_eq!(count("CompleteMultipartUpload"), 2, "{code}: not asked the same again");
+        assert!(world.local().uploads().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_final_key_that_keeps_changing_ends_as_an_error() {
+    for (size, operation) in [(100, "PutObject"), (LARGE, "CompleteMultipartUpload")] {
+        let world = world(size).await;
+        for nth in 1..=5 {
+            let text = format!("of somebody else, {nth}");
+            meanwhile(&world, operation, nth, move |store| store.put("bucket", FINAL, Object::new(text)));
+        }
+        let error = world.run(&[], &[KEY]).await.unwrap_err();
+        assert_eq!(error.kind(), "KeepsChanging");
+        assert!(error.to_string().contains("was begun 5 times"), "{error}");
+        assert_eq!(standing(&world).content.to_bytes(), "of somebody else, 5");
+        assert!(world.local().uploads().is_empty());
+    }
+}
+
+/// The object that stands there when the run looks is somebody else's, written since.
+#[tokio::test(start_paused = true)]
+async fn a_result_that_is_replaced_at_once_is_looked_at_again() {
+    let world = world(LARGE).await;
+    world.local().put("bucket", KEY, source(LARGE).with_checksum(None));
+    meanwhile(&world, "HeadObject", 3, |store| store.put("bucket", FINAL, Object::new("of somebody else")));
+    assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
+    assert!(standing(&world).content == with_header(&source(LARGE)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_conditional_writes_is_written_to_all_the_same() {
+    for size in SIZES {
+        let world = world(size).await;
+        world.local().deny_conditions();
+        assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
+        assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Unchanged);
+        assert!(standing(&world).content == with_header(&source(size)));
+    }
+}

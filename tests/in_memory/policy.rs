@@ -1,0 +1,155 @@
+//! The template's policy: it allows every call that the function makes, nothing that it never does,
+//! and nothing outside its prefixes.
+
+use std::collections::BTreeSet;
+
+use crc_fast::CrcAlgorithm;
+use local_s3::policy::Call;
+use local_s3::{Content, Fault, Object, Request};
+use support::template::Template;
+use support::{MIB, World, manifest, rows};
+
+const SOURCE_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/source";
+const FINAL_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/final";
+
+/// A source with tags, under this key, if any.
+fn tagged(content: impl Into<Content>, kms_key_id: &str) -> Object {
+    let mut object = Object::new(content);
+    object.headers.tagging = Some("team=data".to_owned());
+    object.headers.kms_key_id = Some(kms_key_id.to_owned()).filter(|key| !key.is_empty());
+    object
+}
+
+fn object(action: &str, path: &str) -> Call {
+    Call::on(action, path)
+}
+
+/// What IAM may be asked for a request, should what it looks for be missing.
+fn calls(request: &Request) -> Vec<Call> {
+    let reads = ["HeadObject", "GetObject"].contains(&request.operation);
+    let missing = reads.then(|| Call::to_list(&request.bucket, &request.key));
+    request.needs.iter().cloned().chain(missing).collect()
+}
+
+/// All that the function does with OUTPUT=single: an unload with tags, twice, and an abort.
+async fn everything_of_unloads(world: &World, variables: &[(&str, &str)], key: &str) -> Vec<Request> {
+    let (local, bucket) = (world.local(), world.bucket.as_str());
+    let put = || {
+        local.put(bucket, "unload/q_0000_part_00", tagged("1\n", key));
+        let large = Object::new(Content::repeat(rows(MIB), 11 * MIB as u64));
+        local.put(bucket, "unload/q_0001_part_00", large.composite(CrcAlgorithm::Crc32IsoHdlc, 8 * MIB as u64));
+    };
+    put();
+    let entries = [("unload/q_0000_part_00", 2), ("unload/q_0001_part_00", 11 * MIB as u64)];
+    local.put(bucket, "unload/q_manifest", Object::new(manifest(bucket, &entries, &["id"])));
+    local.fail("UploadPartCopy", 1, Fault::Error(403, "AccessDenied"));
+    world.run(variables, &["unload/q_manifest"]).await.unwrap_err();
+    world.run(variables, &["unload/q_manifest"]).await.unwrap();
+    put();
+    local.put(bucket, "unload/q_.headers", Object::new("number"));
+    world.run(variables, &["unload/q_.headers"]).await.unwrap();
+    local.take_requests()
+}
+
+/// All that the function does: small and large, tags, sidecars and manifests, an abort, deletion.
+async fn everything(world: &World, variables: &[(&str, &str)], key: &str) -> Vec<Request> {
+    let local = world.local();
+    let bucket = world.bucket.as_str();
+    local.put(bucket, "unload/q_.headers", Object::new("id,venue,name"));
+    local.put(bucket, "unload/q_0000_part_00", tagged("1|2|3\n", key));
+    let large = tagged(Content::repeat(rows(MIB), 6 * MIB as u64), key);
+    local.put(bucket, "unload/q_0001_part_00", large.composite(CrcAlgorithm::Crc32IsoHdlc, 5 * MIB as u64));
+    local.put(bucket, "unload/m_000", Object::new("1\n"));
+    let entry = format!(r#"{{"url":"s3://{bucket}/unload/m_000"}}"#);
+    let manifest = format!(r#"{{"entries":[{entry}],"schema":{{"elements":[{{"name":"id"}}]}}}}"#);
+    local.put(bucket, "unload/m_manifest", Object::new(manifest));
+    world.run(variables, &["unload/q_.headers", "unload/m_manifest"]).await.unwrap();
+    local.put(bucket, "unload/q_0002_part_00", Object::new(Content::repeat(rows(MIB), 6 * MIB as u64)));
+    local.fail("UploadPartCopy", 1, Fault::Error(403, "AccessDenied"));
+    world.run(variables, &["unload/q_0002_part_00"]).await.unwrap_err();
+    local.take_requests()
+}
+
+#[tokio::test]
+async fn it_allows_all_that_the_function_does_and_no_more() {
+    for (output, final_bucket, kms, delete) in [
+        ("each", "", false, "off"),
+        ("each", "", true, "off"),
+        ("each", "finals", false, "off"),
+        ("each", "", false, "on"),
+        ("single", "", true, "off"),
+        ("single", "finals", false, "on"),
+    ] {
+        let world = World::in_process().await;
+        let keys = if kms { [SOURCE_KEY, FINAL_KEY] } else { ["", ""] };
+        let template = Template::with(&[
+            ("BucketName", &world.bucket),
+            ("Output", output),
+            ("FinalBucketName", final_bucket),
+            ("SourceKmsKeyArn", keys[0]),
+            ("FinalKmsKeyArn", keys[1]),
+            ("DeleteSource", delete),
+        ]);
+        let variables = template.variables();
+        let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let variables: Vec<_> = variables.chain([("SourceKmsKeyArn", keys[0])]).collect();
+        let requests = match output {
+            "single" => everything_of_unloads(&world, &variables, keys[0]).await,
+            _ => everything(&world, &variables, keys[0]).await,
+        };
+        let calls: BTreeSet<Call> = requests.iter().flat_map(calls).collect();
+        let (grants, of_sam) = (template.grants(), template.grants_of_sam());
+        for call in &calls {
+            assert!(grants.iter().any(|grant| grant.allows(call)), "not allowed: {call:?}");
+            assert!(!of_sam.iter().any(|grant| grant.allows(call)), "SAM need not allow {call:?}");
+        }
+        for grant in &grants {
+            assert!(calls.iter().any(|call| grant.allows(call)), "never needed: {grant:?}");
+        }
+        let more = usize::from(delete == "on") + if kms { 3 } else { 0 };
+        assert_eq!(grants.len(), 11 + more, "{grants:#?}");
+
+        let bucket = &world.bucket;
+        let finals = if final_bucket.is_empty() { bucket } else { final_bucket };
+        for forbidden in [
+            object("s3:GetObject", &format!("{bucket}/other/key")),
+            object("s3:PutObject", &format!("{bucket}/unload/q_0000_part_00")),
+            object("s3:PutObject", &format!("{bucket}/other/key")),
+            object("s3:DeleteObject", &format!("{bucket}/final/q_0000_part_00")),
+            object("s3:DeleteObject", &format!("{bucket}/other/key")),
+            object("s3:GetObject", "another-bucket/unload/q_0000_part_00"),
+            object("s3:ListBucket", bucket),
+            Call::to_list(bucket, ""),
+            Call::to_list(bucket, "other/"),
+            object("s3:ListBucket", finals),
+            Call::to_list(finals, "other/"),
+        ] {
+            let all = grants.iter().chain(&of_sam);
+            assert!(!all.clone().any(|grant| grant.allows(&forbidden)), "allowed: {forbidden:?}");
+        }
+    }
+}
+
+/// With Output=single no slice costs a call.
+#[test]
+fn the_bucket_tells_of_what_the_output_needs() {
+    let filters = |output: &str| {
+        let template = Template::with(&[("BucketName", "b"), ("Output", output), ("UnloadPrefix", "u/")]);
+        assert_eq!(template.filters(), template.filters_to_set(), "a bucket that was there already");
+        template.filters()
+    };
+    assert_eq!(filters("each"), [["prefix u/"]]);
+    assert_eq!(filters("single"), [["prefix u/", "suffix manifest"], ["prefix u/", "suffix .headers"]]);
+}
+
+/// A template of the final key may begin anywhere; the policy follows it.
+#[test]
+fn the_policy_follows_the_final_key() {
+    let template = Template::with(&[("BucketName", "b"), ("FinalKey", "with/header/{path}.csv")]);
+    let allowed = |path: &str| template.grants().iter().any(|grant| grant.allows(&object("s3:PutObject", path)));
+    assert!(allowed("b/with/header/q.csv"));
+    assert!(!allowed("b/with/q.csv"));
+    let default = Template::with(&[("BucketName", "b")]).grants();
+    let allowed = |path: &str| default.iter().any(|grant| grant.allows(&object("s3:PutObject", path)));
+    assert!(allowed("b/final/q.csv") && !allowed("b/q.csv"));
+}

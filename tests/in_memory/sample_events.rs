@@ -1,0 +1,153 @@
+//! The sample events: each through the handler, on the bucket that they speak of.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use support::World;
+use support::template::Template;
+use unload_header::deadline::{Deadline, LONGEST};
+use unload_header::demo::{BUCKET, EVENTS, SINGLE, fill};
+use unload_header::receipt::Outcome;
+use unload_header::uri::Uri;
+
+/// A world with the samples' bucket, and the answer to one of them.
+async fn answer(name: &str, output: &str) -> (World, Result<Vec<(Outcome, String)>, String>) {
+    let mut world = World::in_process().await;
+    world.bucket = BUCKET.to_owned();
+    fill(world.local()).unwrap();
+    let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
+    let answer = world
+        .handler(&[("OUTPUT", output)])
+        .handle(&serde_json::from_str::<Value>(json).unwrap(), Deadline::after(LONGEST))
+        .await;
+    let answer = answer.map_err(|error| error.to_string()).map(|answer| {
+        let short =
+            |receipt: unload_header::receipt::Receipt| (receipt.outcome, receipt.final_uri.or(receipt.reason).unwrap());
+        answer.receipts.into_iter().map(short).collect()
+    });
+    (world, answer)
+}
+
+fn text(world: &World, key: &str) -> String {
+    String::from_utf8(world.local().get(BUCKET, key).unwrap().content.to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn every_sample_does_what_it_is_there_to_show() {
+    use Outcome::{Skipped, Written};
+    let slices = ["0000", "0001", "0002"].map(|slice| format!("s3://my-unloads/final/allevents_{slice}_part_00"));
+    let written = |keys: &[&str]| Ok(keys.iter().map(|key| (Written, (*key).to_owned())).collect::<Vec<_>>());
+    let skipped = |reason: &str| Ok(vec![(Skipped, reason.to_owned())]);
+    let all = slices.each_ref().map(String::as_str);
+    let expected = [
+        ("put", written(&all[..1])),
+        ("multipart", written(&["s3://my-unloads/final/sales_0000_part_00"])),
+        ("metadata", written(&["s3://my-unloads/final/category000"])),
+        ("gzip", written(&["s3://my-unloads/final/venue_0000_part_00.gz"])),
+        (
+            "encoded-key",
+            written(&["s3://my-unloads/final/by artist & city/eventname=ZZ Top/city=Köln+Bonn/0000_part_00"]),
+        ),
+        ("several", written(&all)),
+        ("sidecar", written(&all)),
+        (
+            "manifest-verbose",
+            written(&["s3://my-unloads/final/date2008_0000_part_00", "s3://my-unloads/final/date2008_0001_part_00"]),
+        ),
+        ("manifest-plain", skipped("a manifest without column names; it is not VERBOSE")),
+        ("removed", skipped("ObjectRemoved:Delete creates no object")),
+        ("outside-prefix", skipped("not below UNLOAD_PREFIX=\"unload/\"")),
+        ("own-output", skipped("not below UNLOAD_PREFIX=\"unload/\", a final object")),
+        ("directory-marker", skipped("a directory marker")),
+        ("test-event", Ok(Vec::new())),
+    ];
+    for (name, expected) in &expected {
+        let (_, answer) = answer(name, "each").await;
+        assert_eq!(&answer, expected, "{name}");
+    }
+    let (_, error) = answer("no-columns", "each").await;
+    assert!(error.unwrap_err().starts_with("no columns for s3://my-unloads/unload/forgotten_0000_part_00: looked at"));
+    let shown: BTreeSet<_> = expected.iter().map(|(name, _)| *name).chain(["no-columns"]).collect();
+    assert_eq!(shown, EVENTS.iter().map(|(name, ..)| *name).collect(), "no sample is left out");
+}
+
+#[tokio::test]
+async fn the_samples_results_read_as_they_should() {
+    let (world, _) = answer("put", "each").await;
+    let expected =
+        "eventid|venueid|catid|dateid|eventname|starttime\n1|305|8|1851|Gotterdammerung|2008-01-25 14:30:00\n";
+    assert!(text(&world, "final/allevents_0000_part_00").starts_with(expected));
+    let (world, _) = answer("encoded-key", "each").await;
+    let key = "final/by artist & city/eventname=ZZ Top/city=Köln+Bonn/0000_part_00";
+    assert_eq!(text(&world, key), "eventid,\"seats, sold\"\n2131,18\n4711,9\n");
+    let (world, _) = answer("several", "each").await;
+    assert_eq!(text(&world, "final/allevents_0002_part_00"), "eventid|venueid|catid|dateid|eventname|starttime\n");
+}
+
+#[tokio::test]
+async fn the_same_samples_make_one_object_each() {
+    for (name, expected) in [
+        ("manifest-verbose", "dateid|caldate|day\n1827|2008-01-01|WE\n1828|2008-01-02|TH\n"),
+        ("manifest-plain", "eventid|venueid|catid|dateid|eventname|starttime\n1|305|8|1851|"),
+    ] {
+        assert!(SINGLE.iter().any(|(it, _)| *it == name));
+        let (world, answer) = answer(name, "single").await;
+        let (outcome, uri) = answer.unwrap().remove(0);
+        assert_eq!(outcome, Outcome::Written);
+        let found = text(&world, uri.strip_prefix("s3://my-unloads/").unwrap());
+        assert!(found.starts_with(expected), "{uri}: {found}");
+    }
+    assert_eq!(SINGLE.len(), 2, "no sample is left out");
+}
+
+/// Under the role that the template makes for them.
+#[tokio::test]
+async fn every_deployment_writes_the_samples() {
+    let all = |output: &str| match output {
+        "single" => vec!["manifest-verbose", "manifest-plain", "sidecar"],
+        _ => vec!["put", "multipart", "metadata", "gzip", "encoded-key", "several", "sidecar", "manifest-verbose"],
+    };
+    let finals = ["", "my-finals"];
+    let keys = ["", "with/header/"];
+    let kms = ["", "arn:aws:kms:eu-central-1:123456789012:key/final"];
+    for output in ["each", "single"] {
+        for index in 0..16 {
+            let [bucket, key] = [finals[index & 1], keys[index >> 1 & 1]];
+            let (kms, delete) = (kms[index >> 2 & 1], ["off", "on"][index >> 3 & 1]);
+            let placeholder = if output == "single" { "{unload}.csv{compression}" } else { "{path}" };
+            let final_key = if key.is_empty() { String::new() } else { format!("{key}{placeholder}") };
+            let template = Template::with(&[
+                ("BucketName", BUCKET),
+                ("Output", output),
+                ("FinalBucketName", bucket),
+                ("FinalKey", &final_key),
+                ("FinalKmsKeyArn", kms),
+                ("DeleteSource", delete),
+            ]);
+            let variables = template.variables();
+            let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            for name in all(output) {
+                let mut world = World::in_process().await;
+                world.bucket = BUCKET.to_owned();
+                fill(world.local()).unwrap();
+                let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
+                let event = serde_json::from_str::<Value>(json).unwrap();
+                let answer = world.handler(&variables).handle(&event, Deadline::after(LONGEST)).await;
+                let answer = answer.unwrap_or_else(|error| panic!("{name}, {variables:?}: {error}"));
+                for receipt in answer.receipts {
+                    assert_eq!(receipt.outcome, Outcome::Written, "{name}, {variables:?}: {receipt:?}");
+                    let uri = Uri::parse(&receipt.final_uri.unwrap()).unwrap();
+                    assert!(world.local().get(&uri.bucket, &uri.key).is_some(), "{uri}");
+                }
+            }
+        }
+    }
+}
+
+/// The folder and the list are the same, so that `make invoke` and the demo show all there is.
+#[test]
+fn every_file_is_a_sample() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).unwrap();
+    let files: BTreeSet<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(files, EVENTS.iter().map(|(name, ..)| format!("{name}.json")).collect());
+}
