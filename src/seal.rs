@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::crc::{Algorithm, Crc};
 use crate::receipt::Proof;
-use crate::s3::{Attributes, Head, Object};
+use crate::s3::{Attributes, Head, ObjectVersion};
 use crate::uri::Uri;
 
 /// The name of the metadata, after `x-amz-meta-`.
@@ -89,7 +89,7 @@ fn short(text: &str) -> String {
 impl Fingerprint {
     /// `header` is not compressed; that the sources are follows from their ETags. `cut` says that the sources' own
     /// headers are left out.
-    pub fn of(sources: &[Object], header: &[u8], cut: bool, attributes: &Attributes) -> Fingerprint {
+    pub fn of(sources: &[ObjectVersion], header: &[u8], cut: bool, attributes: &Attributes) -> Fingerprint {
         let mut sum = Sha256::new();
         let mut add = |bytes: &[u8]| {
             sum.update((bytes.len() as u64).to_be_bytes());
@@ -150,7 +150,7 @@ impl Seal {
     }
 
     /// How it is known that an object with this seal is what was sent; `None` if it is not.
-    pub fn proof(&self, object: &Object) -> Option<Proof> {
+    pub fn proof(&self, object: &ObjectVersion) -> Option<Proof> {
         match (self.crc, object.crc) {
             _ if self.size != object.size => None,
             (Some(sent), Some(found)) if sent == found => Some(Proof::Crc(sent.algorithm)),
@@ -180,8 +180,8 @@ mod tests {
     use super::*;
     use crate::uri::Uri;
 
-    fn object(etag: &str) -> Object {
-        Object { uri: Uri::new("b", "k"), size: 9, etag: etag.to_owned(), crc: None, is_composite: false }
+    fn object(etag: &str) -> ObjectVersion {
+        ObjectVersion { uri: Uri::new("b", "k"), size: 9, etag: etag.to_owned(), crc: None, is_composite: false }
     }
 
     #[test]
@@ -219,14 +219,21 @@ mod tests {
             assert!(name(&seal).is_none_or(|name| name.ends_with("c=ZZ Top/")));
             assert_eq!(Seal::parse(&seal.to_string()), Some(seal.clone()));
             assert_eq!(seal.proof(&object("e")), Some(Proof::Size));
-            assert_eq!(seal.proof(&Object { size: 8, ..object("e") }), None);
+            assert_eq!(seal.proof(&ObjectVersion { size: 8, ..object("e") }), None);
         }
         let (job, columns, manifest_version) = (job(&"u".repeat(1_024)), Some(1_600), some());
         let seal = Seal { fingerprint, job, columns, size: 9, crc: crc(b"123456789"), manifest_version };
-        assert_eq!(seal.proof(&Object { crc: crc(b"123456789"), ..object("e") }), Some(Proof::Crc(Algorithm::Crc32c)));
-        assert_eq!(seal.proof(&Object { crc: crc(b"123456780"), ..object("e") }), None);
+        assert_eq!(
+            seal.proof(&ObjectVersion { crc: crc(b"123456789"), ..object("e") }),
+            Some(Proof::Crc(Algorithm::Crc32c))
+        );
+        assert_eq!(seal.proof(&ObjectVersion { crc: crc(b"123456780"), ..object("e") }), None);
         let crc32 = Some(Crc::of(Algorithm::Crc32, b"123456789"));
-        assert_eq!(seal.proof(&Object { crc: crc32, ..object("e") }), None, "the seal was copied to another object");
+        assert_eq!(
+            seal.proof(&ObjectVersion { crc: crc32, ..object("e") }),
+            None,
+            "the seal was copied to another object"
+        );
         assert_eq!(Seal::parse("anything"), None);
         let longest = Seal { size: 48 << 40, crc: Some(Crc::of(Algorithm::Crc64Nvme, b"")), ..seal }.to_string();
         assert_eq!(KEY.len() + longest.len(), 340, "what README says it takes of S3's 2 KB");

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::plan::Limits;
 use crate::byte_range::ByteRange;
-use crate::s3::{Object, S3, S3Error};
+use crate::s3::{ObjectVersion, S3, S3Error};
 use crate::uri::Uri;
 
 /// How much is read of the first source that has any bytes: as much as the part with the header must have.
@@ -23,9 +23,9 @@ pub struct FirstBytes {
 
 impl FirstBytes {
     /// Reads them; sources before the one with the index `from` are passed over.
-    pub async fn read(s3: &S3, objects: &[Object], from: usize) -> Result<FirstBytes, S3Error> {
+    pub async fn read(s3: &S3, objects: &[ObjectVersion], from: usize) -> Result<FirstBytes, S3Error> {
         let source = (from..objects.len()).find(|index| objects[*index].size > 0).unwrap_or_default();
-        let Object { uri, size, .. } = &objects[source];
+        let ObjectVersion { uri, size, .. } = &objects[source];
         let bytes = match ByteRange::new(0, LENGTH.min(*size)) {
             Some(range) => s3.get_range(&objects[source], range).await?,
             None => Bytes::new(),

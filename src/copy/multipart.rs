@@ -21,7 +21,7 @@ use super::plan::{Limits, Plan};
 use super::queue::{NumberedPart, Queue};
 use super::{Assembly, CopyError};
 use crate::crc::{Algorithm, Crc};
-use crate::s3::{Precondition, Reservation, S3, Stored, Upload, UploadedPart};
+use crate::s3::{OpenUpload, Precondition, Reservation, S3, Stored, UploadedPart};
 use crate::seal::hex;
 
 /// The highest number that a part can have (AWS, S3 user guide, "Amazon S3 multipart upload limits"). It is the mark's,
@@ -43,7 +43,7 @@ struct PlannedUpload<'a> {
     algorithm: Option<Algorithm>,
     /// The content of the mark.
     mark: String,
-    upload: Upload,
+    upload: OpenUpload,
     /// The parts that S3 has, by number.
     done: BTreeMap<i32, UploadedPart>,
 }
@@ -86,8 +86,8 @@ impl<'a> PlannedUpload<'a> {
         assembly: &'a Assembly,
         plan: &'a Plan,
         expected: Option<Crc>,
-        mut open: Vec<Upload>,
-    ) -> Result<(PlannedUpload<'a>, Vec<Upload>), CopyError> {
+        mut open: Vec<OpenUpload>,
+    ) -> Result<(PlannedUpload<'a>, Vec<OpenUpload>), CopyError> {
         let mark = mark(assembly, plan, expected);
         for (index, upload) in open.iter().enumerate() {
             let parts = s3.parts(upload).await?;
@@ -204,7 +204,11 @@ impl<'a> PlannedUpload<'a> {
 
 /// Creates an upload. It has a checksum algorithm even if the CRC of the whole is not known: so that S3 shows the CRC of
 /// the mark, whose ETag is no MD5 under SSE-KMS; and since a bucket with Object Lock wants a checksum of each part.
-async fn create(s3: &S3, assembly: &Assembly, expected: Option<Crc>) -> Result<(Upload, Option<Algorithm>), CopyError> {
+async fn create(
+    s3: &S3,
+    assembly: &Assembly,
+    expected: Option<Crc>,
+) -> Result<(OpenUpload, Option<Algorithm>), CopyError> {
     let algorithm = expected.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm);
     match s3.create(&assembly.target, &assembly.attributes, Some(algorithm)).await {
         Err(error) if expected.is_none() && error.is_unsupported() => {
@@ -217,7 +221,7 @@ async fn create(s3: &S3, assembly: &Assembly, expected: Option<Crc>) -> Result<(
 async fn write_part<'a>(
     s3: &S3,
     assembly: &Assembly,
-    upload: &Upload,
+    upload: &OpenUpload,
     algorithm: Option<Algorithm>,
     part: NumberedPart<'a>,
     memory: Option<Reservation>,
@@ -258,7 +262,7 @@ fn is_mark(part: &UploadedPart, mark: &str) -> bool {
 }
 
 /// Aborts an upload, again if parts of it are left.
-async fn abort(s3: &S3, upload: &Upload) {
+async fn abort(s3: &S3, upload: &OpenUpload) {
     for _ in 0..MOST_ABORTS {
         let aborted = async {
             s3.abort(upload).await?;

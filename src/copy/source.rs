@@ -2,7 +2,7 @@
 
 use crate::byte_range::ByteRange;
 use crate::crc::Crc;
-use crate::s3::Object;
+use crate::s3::ObjectVersion;
 use crate::unload::BOM;
 use crate::unload::Compression;
 
@@ -12,7 +12,7 @@ pub const MAGIC_LENGTH: u64 = 16;
 /// What of one data object becomes part of the final object.
 #[derive(Debug)]
 pub struct Source {
-    pub object: Object,
+    pub object: ObjectVersion,
     /// Where its rows begin. A header of its own before them is left out.
     pub start: u64,
     /// The CRC of its rows, if that of the whole object is known.
@@ -23,9 +23,9 @@ pub struct Source {
     pub is_unchecked: bool,
 }
 
-impl From<Object> for Source {
+impl From<ObjectVersion> for Source {
     /// All of an object, checked.
-    fn from(object: Object) -> Source {
+    fn from(object: ObjectVersion) -> Source {
         Source { start: 0, crc: object.crc, newline: false, is_unchecked: false, object }
     }
 }
@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn what_a_range_tells() {
         let source = |size| {
-            let object = Object { uri: Uri::new("b", "k"), size, etag: String::new(), crc: None, is_composite: false };
+            let object =
+                ObjectVersion { uri: Uri::new("b", "k"), size, etag: String::new(), crc: None, is_composite: false };
             Source { is_unchecked: true, ..Source::from(object) }
         };
         let gzip = Compression::Gzip.member(b"1\n2\n3\n4\n5\n6\n7\n8\n9\n").unwrap();

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::header::beginning::{self, Beginning, FirstRecord};
 use crate::header::{FoundColumns, HeaderError, lookup, membership};
 use crate::receipt::{ColumnsFrom, Outcome, Receipt};
-use crate::s3::{Head, Object, S3, S3Error};
+use crate::s3::{Head, ObjectVersion, S3, S3Error};
 use crate::settings::Output;
 use crate::unload::{Compression, Dialect, Incompleteness, Options, Unload};
 use crate::uri::Uri;
@@ -104,7 +104,7 @@ fn needs_no_header(options: &Options, output: Output, columns: Option<&FoundColu
 }
 
 /// Why sources need no names, if the first bytes of the first one that has rows tell.
-async fn names_itself(s3: &S3, objects: &[Object], may_be_json: bool) -> Result<Option<&'static str>, S3Error> {
+async fn names_itself(s3: &S3, objects: &[ObjectVersion], may_be_json: bool) -> Result<Option<&'static str>, S3Error> {
     for object in objects {
         let Some(range) = ByteRange::new(0, LOOK.min(object.size)) else { continue };
         let start = s3.get_range(object, range).await?;

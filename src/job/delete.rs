@@ -5,11 +5,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::context::Context;
 use crate::error::Error;
 use crate::receipt::{Outcome, Proof, Receipt};
-use crate::s3::{Object, S3, SMALL_REQUESTS_AT_ONCE};
+use crate::s3::{ObjectVersion, S3, SMALL_REQUESTS_AT_ONCE};
 
 /// Deletes the sources of a final object, if DELETE_SOURCE says so, and tells it in the receipt. If another try wrote the
 /// final object, only a CRC proves that it is right.
-pub async fn sources(context: &Context<'_>, objects: &[Object], receipt: Receipt) -> Result<Receipt, Error> {
+pub async fn sources(context: &Context<'_>, objects: &[ObjectVersion], receipt: Receipt) -> Result<Receipt, Error> {
     if !context.settings.delete_source {
         return Ok(receipt);
     }
@@ -32,7 +32,7 @@ pub async fn sources(context: &Context<'_>, objects: &[Object], receipt: Receipt
 
 /// Deletes a source if it is still the one that was copied, and tells whether it was. A server that knows no conditional
 /// deletes answers 501; then the source is looked at first.
-async fn delete(s3: &S3, source: &Object) -> Result<bool, Error> {
+async fn delete(s3: &S3, source: &ObjectVersion) -> Result<bool, Error> {
     let deleted = match s3.delete(&source.uri, Some(&source.etag)).await {
         Err(error) if error.status == Some(501) => match s3.head(&source.uri).await? {
             Some(found) if found.object.etag == source.etag => s3.delete(&source.uri, None).await,

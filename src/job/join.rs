@@ -9,7 +9,7 @@ use crate::copy::{FirstBytes, Source};
 use crate::crc::Crc;
 use crate::error::Error;
 use crate::header::HeaderError;
-use crate::s3::{Object, S3, S3Error, SMALL_REQUESTS_AT_ONCE};
+use crate::s3::{ObjectVersion, S3, S3Error, SMALL_REQUESTS_AT_ONCE};
 use crate::unload::{BOM, Compression};
 
 /// What all sources of a job must begin with.
@@ -29,7 +29,7 @@ pub struct Beginnings<'a> {
 /// now.
 pub async fn join(
     s3: &S3,
-    objects: Vec<Object>,
+    objects: Vec<ObjectVersion>,
     first_bytes: &FirstBytes,
     beginnings: &Beginnings<'_>,
     check_all: bool,
@@ -57,7 +57,7 @@ pub async fn join(
     });
     let looks: Vec<(bool, bool)> = stream::iter(looks).buffered(SMALL_REQUESTS_AT_ONCE).try_collect().await?;
     let objects = objects.into_iter().map(|object| combined(s3, object));
-    let objects: Vec<Object> = stream::iter(objects).buffered(SMALL_REQUESTS_AT_ONCE).try_collect().await?;
+    let objects: Vec<ObjectVersion> = stream::iter(objects).buffered(SMALL_REQUESTS_AT_ONCE).try_collect().await?;
     let joined = objects.into_iter().zip(begins).zip(looks).map(|((object, start), (newline, is_unchecked))| {
         if object.size == 0 {
             return Source::from(object);
@@ -70,14 +70,19 @@ pub async fn join(
 }
 
 /// The object with the CRC of the whole. If a multipart client wrote it, S3 may keep only the CRCs of its parts.
-async fn combined(s3: &S3, object: Object) -> Result<Object, S3Error> {
+async fn combined(s3: &S3, object: ObjectVersion) -> Result<ObjectVersion, S3Error> {
     let crc = if object.is_composite { s3.crc_of_parts(&object).await? } else { object.crc };
-    Ok(Object { crc, ..object })
+    Ok(ObjectVersion { crc, ..object })
 }
 
 /// Where the rows of a source begin. Refuses a source that is compressed in another way than the first, or does not begin
 /// like it.
-async fn begin(s3: &S3, object: &Object, first_bytes: &FirstBytes, beginnings: &Beginnings<'_>) -> Result<u64, Error> {
+async fn begin(
+    s3: &S3,
+    object: &ObjectVersion,
+    first_bytes: &FirstBytes,
+    beginnings: &Beginnings<'_>,
+) -> Result<u64, Error> {
     if object.uri == first_bytes.uri {
         return Ok(beginnings.cut.len() as u64);
     }
@@ -155,7 +160,7 @@ impl Beginnings<'_> {
     }
 }
 
-async fn last_byte(s3: &S3, object: &Object, first_bytes: &FirstBytes) -> Result<Option<u8>, S3Error> {
+async fn last_byte(s3: &S3, object: &ObjectVersion, first_bytes: &FirstBytes) -> Result<Option<u8>, S3Error> {
     if object.uri == first_bytes.uri && object.size == first_bytes.bytes.len() as u64 {
         return Ok(first_bytes.bytes.last().copied());
     }

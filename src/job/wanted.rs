@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::header::beginning::{Beginning, FirstRecord};
 use crate::header::{FoundColumns, HeaderLine, attributes};
 use crate::receipt::{Outcome, Receipt, Written};
-use crate::s3::{Attributes, Object, S3};
+use crate::s3::{Attributes, ObjectVersion, S3};
 use crate::seal::Fingerprint;
 use crate::unload::{Compression, Options};
 
@@ -81,7 +81,7 @@ impl Wanted {
 /// Parquet.
 pub async fn look_at_start(
     context: &Context<'_>,
-    objects: &[Object],
+    objects: &[ObjectVersion],
     options: &Options,
 ) -> Result<ControlFlow<Receipt, Start>, Error> {
     let first_bytes = FirstBytes::read(context.s3, objects, 0).await?;
@@ -103,7 +103,7 @@ pub async fn look_at_start(
 /// The beginning of the first source that has rows. A compressed source has bytes even if it has no rows.
 async fn first_beginning(
     s3: &S3,
-    objects: &[Object],
+    objects: &[ObjectVersion],
     first_bytes: &FirstBytes,
     compression: Option<Compression>,
     options: &Options,

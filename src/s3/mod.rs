@@ -17,10 +17,10 @@ use aws_sdk_s3::operation::RequestId;
 
 pub use self::error::{Regions, S3Error};
 pub use self::memory::{Reservation, UploadMemory};
-pub use self::object::{Attributes, Head, Object, SmallObject, parts_in};
+pub use self::object::{Attributes, Head, ObjectVersion, SmallObject, parts_in};
 pub use self::precondition::{Precondition, Stored};
 use self::traffic::Traffic;
-pub use self::uploads::{Upload, UploadedPart};
+pub use self::uploads::{OpenUpload, UploadedPart};
 use crate::uri::Uri;
 
 /// How many small requests one job makes at the same time, where it has many to make.

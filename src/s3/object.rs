@@ -11,7 +11,7 @@ use crate::uri::Uri;
 
 /// One version of an object, which its ETag tells from others.
 #[derive(Clone, Debug)]
-pub struct Object {
+pub struct ObjectVersion {
     pub uri: Uri,
     /// In bytes.
     pub size: u64,
@@ -26,7 +26,7 @@ pub struct Object {
 /// All that HeadObject tells.
 #[derive(Clone, Debug)]
 pub struct Head {
-    pub object: Object,
+    pub object: ObjectVersion,
     pub attributes: Attributes,
     /// The storage class, or the tier of it, from which the object would have to be restored first.
     pub archive: Option<String>,

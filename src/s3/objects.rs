@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::client::{ATTEMPTS, LONG_TIMEOUT, SHORT_TIMEOUT, with_timeout};
 use super::fields::{absent, crc_of, decoded, in_memory, with_attributes, with_crc};
-use super::{Attributes, Head, Object, Precondition, S3, S3Error, SmallObject, Stored, parts_in};
+use super::{Attributes, Head, ObjectVersion, Precondition, S3, S3Error, SmallObject, Stored, parts_in};
 use crate::byte_range::ByteRange;
 use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
@@ -64,7 +64,7 @@ impl S3 {
         let (Some(size), Some(etag)) = (size, head.e_tag) else {
             return Err(S3Error::unusable("HeadObject", uri, "no Content-Length or ETag"));
         };
-        let object = Object { uri: uri.clone(), size, etag, crc, is_composite };
+        let object = ObjectVersion { uri: uri.clone(), size, etag, crc, is_composite };
         Ok(Some(Head { object, attributes, archive, tagged, modified }))
     }
 
@@ -77,7 +77,7 @@ impl S3 {
     }
 
     /// GetObject of a range of the version that has this ETag.
-    pub async fn get_range(&self, object: &Object, range: ByteRange) -> Result<Bytes, S3Error> {
+    pub async fn get_range(&self, object: &ObjectVersion, range: ByteRange) -> Result<Bytes, S3Error> {
         let pinned = |request: GetObjectFluentBuilder| request.if_match(&object.etag).range(range.to_string());
         let SmallObject { bytes, .. } = self.get(&object.uri, range.length(), pinned).await?;
         match bytes.len() as u64 == range.length() {
@@ -118,7 +118,7 @@ impl S3 {
     /// GetObjectAttributes, all pages: the CRC of the whole of an object in parts, combined from those of the parts.
     /// `None` if a part has no CRC, if the answer is of another version (the operation takes no condition), or if the
     /// server has no such operation.
-    pub async fn crc_of_parts(&self, object: &Object) -> Result<Option<Crc>, S3Error> {
+    pub async fn crc_of_parts(&self, object: &ObjectVersion) -> Result<Option<Crc>, S3Error> {
         let uri = &object.uri;
         let (mut whole, mut size, mut after) = (None::<Crc>, 0, None);
         loop {

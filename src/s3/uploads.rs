@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::client::{LONG_TIMEOUT, with_timeout};
 use super::fields::{crc_of, decoded, in_memory, with_attributes, with_crc};
-use super::{Attributes, Object, Precondition, S3, S3Error, Stored};
+use super::{Attributes, ObjectVersion, Precondition, S3, S3Error, Stored};
 use crate::byte_range::ByteRange;
 use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
@@ -19,7 +19,7 @@ const SLOWEST_COPY: u64 = 8 << 20;
 
 /// A multipart upload that is under way.
 #[derive(Clone, Debug)]
-pub struct Upload {
+pub struct OpenUpload {
     pub target: Uri,
     pub id: String,
 }
@@ -41,7 +41,7 @@ impl S3 {
         target: &Uri,
         attributes: &Attributes,
         algorithm: Option<Algorithm>,
-    ) -> Result<Upload, S3Error> {
+    ) -> Result<OpenUpload, S3Error> {
         let request = self.client.create_multipart_upload().bucket(&target.bucket).key(&target.key);
         let request = with_attributes!(request, attributes)
             .set_checksum_algorithm(algorithm.map(ChecksumAlgorithm::from))
@@ -50,18 +50,18 @@ impl S3 {
         let answer = request.send().await;
         let answer = answer.map_err(|error| self.error("CreateMultipartUpload", target, error))?;
         let id = answer.upload_id.ok_or_else(|| S3Error::unusable("CreateMultipartUpload", target, "no UploadId"))?;
-        Ok(Upload { target: target.clone(), id })
+        Ok(OpenUpload { target: target.clone(), id })
     }
 
     /// UploadPart; part numbers begin at 1. The algorithm is that of the upload.
     pub async fn upload_part(
         &self,
-        upload: &Upload,
+        upload: &OpenUpload,
         number: i32,
         body: Bytes,
         algorithm: Option<Algorithm>,
     ) -> Result<UploadedPart, S3Error> {
-        let Upload { target, id } = upload;
+        let OpenUpload { target, id } = upload;
         let size = body.len() as u64;
         let crc = algorithm.map(|algorithm| Crc::of(algorithm, &body));
         let request = self.client.upload_part().bucket(&target.bucket).key(&target.key).upload_id(id);
@@ -77,12 +77,12 @@ impl S3 {
     /// UploadPartCopy of a range, or of the whole source. S3 refuses it if the source no longer has this ETag.
     pub async fn copy_part(
         &self,
-        upload: &Upload,
+        upload: &OpenUpload,
         number: i32,
-        source: &Object,
+        source: &ObjectVersion,
         range: ByteRange,
     ) -> Result<UploadedPart, S3Error> {
-        let Upload { target, id } = upload;
+        let OpenUpload { target, id } = upload;
         let slowest = Duration::from_secs(range.length() / SLOWEST_COPY);
         let part = (range.length() < source.size).then(|| range.to_string());
         let request = self.client.upload_part_copy().bucket(&target.bucket).key(&target.key).upload_id(id);
@@ -106,13 +106,13 @@ impl S3 {
     /// CompleteMultipartUpload. S3 refuses it if the precondition does not hold or the whole has another size or CRC.
     pub async fn complete(
         &self,
-        upload: &Upload,
+        upload: &OpenUpload,
         parts: &[UploadedPart],
         size: u64,
         precondition: &Precondition,
         crc: Option<Crc>,
     ) -> Result<Stored, S3Error> {
-        let Upload { target, id } = upload;
+        let OpenUpload { target, id } = upload;
         let parts = parts.iter().map(|part| {
             let completed = CompletedPart::builder().part_number(part.number).e_tag(&part.etag);
             with_crc!(completed, part.crc).build()
@@ -135,8 +135,8 @@ impl S3 {
     }
 
     /// AbortMultipartUpload; that the upload is gone already is no error.
-    pub async fn abort(&self, upload: &Upload) -> Result<(), S3Error> {
-        let Upload { target, id } = upload;
+    pub async fn abort(&self, upload: &OpenUpload) -> Result<(), S3Error> {
+        let OpenUpload { target, id } = upload;
         let request = self.client.abort_multipart_upload().bucket(&target.bucket).key(&target.key).upload_id(id);
         let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
         let answer = request.send().await;
@@ -147,8 +147,8 @@ impl S3 {
     }
 
     /// ListParts, all pages; empty for an upload that is gone.
-    pub async fn parts(&self, upload: &Upload) -> Result<Vec<UploadedPart>, S3Error> {
-        let Upload { target, id } = upload;
+    pub async fn parts(&self, upload: &OpenUpload) -> Result<Vec<UploadedPart>, S3Error> {
+        let OpenUpload { target, id } = upload;
         let (mut parts, mut after) = (Vec::new(), None);
         loop {
             let request = self.client.list_parts().bucket(&target.bucket).key(&target.key).upload_id(id);
@@ -170,7 +170,7 @@ impl S3 {
     }
 
     /// ListMultipartUploads, all pages: the uploads to this very key. Empty for a server that has no such list.
-    pub async fn uploads(&self, target: &Uri) -> Result<Vec<Upload>, S3Error> {
+    pub async fn uploads(&self, target: &Uri) -> Result<Vec<OpenUpload>, S3Error> {
         let (mut uploads, mut after) = (Vec::new(), (None, None));
         loop {
             let request = self.client.list_multipart_uploads().bucket(&target.bucket).prefix(&target.key);
@@ -185,7 +185,8 @@ impl S3 {
             let listed = page.uploads.unwrap_or_default().into_iter();
             let ours =
                 listed.filter(|it| it.key.clone().map(|key| decoded(key, encoding)).as_ref() == Some(&target.key));
-            uploads.extend(ours.filter_map(|upload| Some(Upload { target: target.clone(), id: upload.upload_id? })));
+            uploads
+                .extend(ours.filter_map(|upload| Some(OpenUpload { target: target.clone(), id: upload.upload_id? })));
             match page.next_key_marker.filter(|_| page.is_truncated == Some(true)) {
                 None => return Ok(uploads),
                 next => after = (next.map(|key| decoded(key, encoding)), page.next_upload_id_marker),

@@ -1,13 +1,13 @@
 //! The sources of a job that were found.
 
 use crate::error::Error;
-use crate::s3::{Head, Object};
+use crate::s3::{Head, ObjectVersion};
 
 /// The sources of a job, as they are in S3 now.
 pub struct Sources {
     /// The first source. Its attributes are copied to the final object.
     pub first: Head,
-    pub objects: Vec<Object>,
+    pub objects: Vec<ObjectVersion>,
     /// The version of the manifest that lists the objects, if one does.
     pub manifest_version: Option<String>,
 }

@@ -9,7 +9,7 @@ use super::super::existing::Existing;
 use super::found::{Sources, refuse_unreadable};
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
-use crate::s3::{Head, Object, S3, SMALL_REQUESTS_AT_ONCE};
+use crate::s3::{Head, ObjectVersion, S3, SMALL_REQUESTS_AT_ONCE};
 use crate::seal::manifest_version;
 use crate::unload::manifest::Entry;
 use crate::unload::{Incompleteness, Unload};
@@ -61,7 +61,7 @@ pub async fn look(
 /// The objects of a folder that are there, and how they differ from their entries.
 struct Compared {
     first: Option<Head>,
-    objects: Vec<Object>,
+    objects: Vec<ObjectVersion>,
     incompleteness: Incompleteness,
 }
 
