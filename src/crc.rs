@@ -1,11 +1,11 @@
-//! CRCs of whole objects. That of header and source follows from that of each, without reading the
-//! source, so that S3 itself can refuse a result that is not both of them, one behind the other.
+//! CRCs of whole objects. The CRC of a header and a source together can be computed from the CRCs of both, without
+//! reading the source. S3 is told that CRC, and refuses an object with another.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 
-/// Those that S3 keeps for whole objects, however they were uploaded.
+/// The algorithms of which S3 keeps a value of the whole object, even for a multipart upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     Crc64Nvme,
@@ -36,7 +36,7 @@ impl Algorithm {
         if self == Algorithm::Crc64Nvme { 8 } else { 4 }
     }
 
-    /// As a receipt's `proof` has it.
+    /// Its name in a receipt's `proof`.
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Crc64Nvme => "crc64nvme",
@@ -51,7 +51,7 @@ impl Crc {
         Crc { algorithm, value: checksum(algorithm.parameters(), bytes) }
     }
 
-    /// That of these bytes and then `length` others, whose CRC is `next`. Both are of one algorithm.
+    /// The CRC of these bytes followed by `length` others, whose CRC is `next`, of the same algorithm.
     pub fn then(self, next: Crc, length: u64) -> Crc {
         match length {
             0 => self,
@@ -59,11 +59,11 @@ impl Crc {
         }
     }
 
-    /// That of the last `length` of these bytes, if `first` is the one of those before them.
+    /// The CRC of the last `length` of these bytes, if `first` is the CRC of those before them.
     pub fn behind(self, first: Crc, length: u64) -> Crc {
         match length {
             0 => Crc::of(self.algorithm, b""),
-            // Combining with a CRC of 0 moves the first one past the rest, and what a CRC adds up it takes away.
+            // Combining with a CRC of 0 shifts the first CRC past the rest; XOR then removes it from the whole.
             _ => Crc {
                 value: self.value ^ checksum_combine(self.algorithm.parameters(), first.value, 0, length),
                 ..self
@@ -71,7 +71,7 @@ impl Crc {
         }
     }
 
-    /// As S3 writes it; `None` for what is none, like the CRC of CRCs that a composite checksum is.
+    /// Reads the form in which S3 writes it; `None` if it is no CRC, like a composite checksum.
     pub fn parse(algorithm: Algorithm, base64: &str) -> Option<Crc> {
         let bytes = STANDARD.decode(base64).ok().filter(|bytes| bytes.len() == algorithm.width())?;
         Some(Crc { algorithm, value: bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)) })
@@ -82,8 +82,8 @@ impl Crc {
     }
 }
 
-/// The CRC that a header and then its sources must have, each source given by its CRC and length;
-/// `None` unless all of them are known, and by the same algorithm.
+/// The CRC that a header followed by sources must have. Each source is given by its CRC and its length. `None` if the CRC
+/// of a source is not known, or is of another algorithm than those before it.
 pub fn expected(header: &[u8], mut sources: impl Iterator<Item = (Option<Crc>, u64)>) -> Option<Crc> {
     let (first, length) = sources.next()?;
     let first = first?;

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// Kept at the end: for leaving an upload to the next try, and for saying so.
+/// Kept free at the end, to leave an upload to the next try and to answer.
 const MARGIN: Duration = Duration::from_secs(10);
-/// The most that Lambda gives a function.
+/// The longest time-out that Lambda allows.
 pub const LONGEST: Duration = Duration::from_secs(900);
 
 #[derive(Clone, Copy, Debug)]
@@ -17,18 +17,19 @@ impl Deadline {
         Deadline(Instant::now() + time)
     }
 
-    /// Lambda's own, in milliseconds since 1970. One that is past is none: cargo-lambda's emulator says 600,000.
+    /// Lambda's deadline, in milliseconds since 1970. A time in the past is taken for none: cargo-lambda's emulator
+    /// says 600,000.
     pub fn at(milliseconds: u64) -> Deadline {
         let at = UNIX_EPOCH + Duration::from_millis(milliseconds);
         Deadline::after(at.duration_since(SystemTime::now()).unwrap_or(LONGEST))
     }
 
-    /// Until then S3 may be asked for something new.
+    /// Until then a new request may be begun.
     pub fn last_call(self) -> Instant {
         self.0.checked_sub(MARGIN).unwrap_or(self.0)
     }
 
-    /// Until then all has to be over, so that Lambda is told what happened.
+    /// Until then everything has to end, so that the function can answer.
     pub fn end(self) -> Instant {
         self.0.checked_sub(MARGIN / 5).unwrap_or(self.0)
     }

@@ -1,5 +1,5 @@
-//! A bucket like one that Redshift has unloaded to, on the S3 in memory: what the sample events in
-//! `events/` speak of. The Lambda function is built without it.
+//! A bucket like one that Redshift has unloaded to, on the S3 in memory: the bucket of the sample events
+//! in `events/`. The Lambda function is built without it.
 
 use std::io;
 
@@ -21,7 +21,7 @@ pub const EVENTS: [(&str, &str, &str); 15] = [
     ("sidecar", "a sidecar that came last does what is not done", include_str!("../events/sidecar.json")),
     ("manifest-verbose", "a verbose manifest does its entries", include_str!("../events/manifest-verbose.json")),
     ("manifest-plain", "a plain manifest has no column names", include_str!("../events/manifest-plain.json")),
-    ("no-columns", "nobody named the columns: the call fails", include_str!("../events/no-columns.json")),
+    ("no-columns", "the columns are named nowhere: the call fails", include_str!("../events/no-columns.json")),
     ("removed", "not an object that was created", include_str!("../events/removed.json")),
     ("outside-prefix", "not below UNLOAD_PREFIX", include_str!("../events/outside-prefix.json")),
     ("own-output", "what the function itself has written", include_str!("../events/own-output.json")),

@@ -1,7 +1,7 @@
-//! What Lambda hands over: an S3 event notification, as a list of the objects that were created.
+//! An event: an S3 event notification, as a list of the objects that were created.
 //!
-//! Format: AWS, S3 user guide, "Event message structure". Fields that are not needed are not read, so
-//! that a new minor version, or a server that leaves some out, changes nothing.
+//! Format: AWS, S3 user guide, "Event message structure". Fields that are not needed are not read, so that a newer minor
+//! version is understood, and so is a server that leaves some out.
 
 use aws_lambda_events::s3::S3Entity;
 use percent_encoding::percent_decode_str;
@@ -14,7 +14,7 @@ use crate::uri::Uri;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     Created(Uri),
-    /// Something else happened to an object, which is nothing to do here.
+    /// Something else happened to an object.
     Other {
         uri: Uri,
         event_name: String,
@@ -29,8 +29,8 @@ pub enum EventError {
     Record { index: usize, problem: String },
 }
 
-/// All records of a notification, each for itself: one that can't be read does not hide the others.
-/// `s3:TestEvent`, which S3 sends when notifications are set up, has none.
+/// The records of a notification. One that can't be read does not hide the others. `s3:TestEvent`, which S3 sends when
+/// notifications are configured, has none.
 pub fn parse(payload: &Value) -> Result<Vec<Result<Notice, EventError>>, EventError> {
     if payload.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {
         return Ok(Vec::new());
@@ -53,27 +53,27 @@ fn notice(index: usize, value: &Value) -> Result<Notice, EventError> {
     let bucket = s3.bucket.name.ok_or_else(|| wrong("it has no s3.bucket.name".into()))?;
     let key = s3.object.key.ok_or_else(|| wrong("it has no s3.object.key".into()))?;
     let key = decode(&key).ok_or_else(|| wrong(format!("its key {key:?} is not the encoding of UTF-8")))?;
-    // The names that AWS keeps for these (S3 user guide, "General purpose bucket naming rules").
+    // AWS reserves this ending for directory buckets (S3 user guide, "General purpose bucket naming rules").
     if bucket.ends_with("--x-s3") {
         return Err(wrong(format!(
             "{bucket} is a directory bucket, which has no events and no tags; unload to another"
         )));
     }
     let uri = Uri::new(bucket, key);
-    // Some servers keep the name's prefix that S3 itself drops.
+    // Some servers keep the prefix `s3:`, which S3 itself drops.
     match event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
         true => Ok(Notice::Created(uri)),
         false => Ok(Notice::Other { uri, event_name }),
     }
 }
 
-/// Keys come as a form encodes them: a space is `+`, and `+` is `%2B`.
+/// Keys are encoded as in a form: a space is `+`, and `+` is `%2B`.
 fn decode(key: &str) -> Option<String> {
     let spaced = key.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(|key| key.into_owned())
 }
 
-/// Enough of a payload to know it by, and no more: it may be large.
+/// The beginning of a payload, which may be large.
 fn summary(payload: &Value) -> String {
     match payload {
         Value::Object(fields) => format!("the fields {:?}", fields.keys().take(8).collect::<Vec<_>>()),
@@ -116,7 +116,7 @@ mod tests {
         assert!(matches!(notice, Notice::Other { event_name, .. } if event_name == "ObjectRemoved:Delete"));
     }
 
-    /// A job is of what stands at the key when it runs, and the newest version is what S3 gives without an id.
+    /// A job copies the version that is newest when it runs, which is what S3 gives without a version id.
     #[test]
     fn a_version_makes_no_difference_and_a_delete_marker_is_no_object() {
         for version in [Value::Null, "".into(), "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY".into()] {

@@ -1,13 +1,14 @@
-//! How many parts are in flight: one more for each round that goes well, half as many when S3 asks for a
-//! slower pace, as TCP does.
+//! How many parts are in flight: one more after each round that goes well, half as many when S3 asks to slow down, as TCP
+//! does.
 
-/// The pace of one upload. Parts are told apart by how many were begun before them.
+/// The pace of one upload. A part is known by how many were begun before it.
 #[derive(Debug)]
 pub struct Pace {
     most: f64,
     allowed: f64,
     begun: u64,
-    /// Parts that were begun before this one say nothing new: the pace was cut since.
+    /// The last part that was begun before the pace was halved. That it and those before it are slowed is no reason to
+    /// halve the pace again.
     cut: u64,
 }
 
@@ -22,13 +23,13 @@ impl Pace {
         self.allowed as usize
     }
 
-    /// A part begins; says which it is.
+    /// A part begins; returns its number.
     pub fn begin(&mut self) -> u64 {
         self.begun += 1;
         self.begun
     }
 
-    /// A part has ended, which S3 asked to slow down, or not.
+    /// A part has ended; `slowed` says whether S3 asked to slow down.
     pub fn end(&mut self, part: u64, slowed: bool) {
         if !slowed {
             self.allowed = (self.allowed + 1.0 / self.allowed).min(self.most);

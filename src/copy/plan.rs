@@ -1,37 +1,34 @@
 //! Which parts a final object is put together from.
 //!
-//! The object is a line of bytes: the header, then the sources' rows, and a newline where one is missing
-//! between them. A part of a multipart upload is either a copy of a range within one source, which S3
-//! moves itself, or an upload, whose bytes pass through the function. [`plan`] chooses, in this order: the
-//! fewest bytes uploaded; then the least time at the measured speed of a copied part, give or take a
-//! tenth; then the fewest parts.
+//! The object consists of the header, the sources' rows, and a newline between two sources where one is missing. A part of
+//! a multipart upload is either a copy of a range within one source, which S3 moves itself, or an upload, whose bytes
+//! pass through the function. [`plan`] chooses, in this order: the fewest bytes uploaded; then the least time at the
+//! measured speed of a copied part, within a tenth; then the fewest parts.
 //!
 //! # Fewest bytes
 //!
-//! A part has at least 5 MiB, unless it is the last. So a header, or a source below 5 MiB, is gathered
-//! with its neighbours into an upload of at least 5 MiB, for which the sources that are copied on either
-//! side lend their tail or their head. If `F` bytes must be uploaded between two copies, the upload costs
-//! `max(F, 5 MiB)`, whoever lends; so a choice of the sources that are copied has a fixed cost, if there
-//! is enough to lend. It is best to borrow from the left first, since what a source has left behind
-//! nobody else can use, while its head's loss leaves it less to lend to the right.
+//! A part has at least 5 MiB, unless it is the last. So a header, or a source below 5 MiB, is put together with its
+//! neighbours in an upload of at least 5 MiB. If they have too few bytes, the copied source before the upload lends its
+//! tail and the one after it lends its head. If `F` bytes must be uploaded between two copies, the upload costs `max(F, 5
+//! MiB)`, whichever side lends; so each choice of the sources that are copied has a fixed cost, if there is enough to
+//! lend. It is best to borrow from the left first: no other upload can use that tail, while a source that lends its head
+//! has less to lend on its right.
 //!
-//! `copied` goes through the sources from left to right and keeps, for each that may be copied last so
-//! far, the cheapest ways there that are not worse in both bytes uploaded and bytes of its head lent.
-//! A source of 5 MiB or more that is *not* copied, with at least 5 MiB to be uploaded on either side of
-//! it, could be copied as it is, and cheaper; so at most one such source is passed over behind a copy and
-//! one before the next, and each source need look back at three others only. That makes it linear in the
-//! number of sources.
+//! `copied` goes through the sources from left to right. For each that may be the last one copied so far, it keeps the
+//! ways to get there of which no other way is better in both bytes uploaded and bytes of its head lent. A source of 5 MiB
+//! or more that is *not* copied, with at least 5 MiB to be uploaded on either side of it, could be copied whole, and
+//! cheaper. So at most one such source is passed over after a copy and one before the next, and each source needs to look
+//! back at three others only. That makes it linear in the number of sources.
 //!
 //! # When the parts are too few
 //!
-//! S3 allows 10,000. One source may so have 9,999 times 5 GiB, 48.82 TiB, behind its header; in the last
+//! S3 allows 10,000 parts. So one source may have 9,999 times 5 GiB, 48.82 TiB, and the header one part more. In the last
 //! 5 GiB below S3's own limit, the parts would be enough only if gigabytes went through the function.
 //!
-//! Ten thousand sources that could all be copied need a part each, and one more for the header. Then some
-//! are not copied but gathered with their neighbours, two or more to an upload of up to 30 MiB: the fewest
-//! of those for which the fewest bytes more are uploaded for each part saved. This is no longer the least
-//! of all plans, which would have to weigh all that are gathered together; it is the least among those
-//! that copy just the others.
+//! Ten thousand sources that could all be copied need a part each, and one more for the header. Then some are not copied
+//! but put together with their neighbours, two or more in an upload of up to 30 MiB: as few as possible, and of those
+//! for which each part saved costs the fewest bytes. This plan need not be the least of all, but it is the least of those
+//! that copy the same sources.
 
 use std::fmt;
 use std::time::Duration;
@@ -41,8 +38,8 @@ use crate::byte_range::ByteRange;
 
 const MIB: u64 = 1 << 20;
 
-/// S3's rules for an upload, and what a copied part was measured to take. A value, so that tests can
-/// hold the planner against exhaustive search on a small scale.
+/// S3's rules for an upload, and the measured time of a copied part. It is a value so that tests can compare the planner
+/// with an exhaustive search on a small scale.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The least that any part but the last may have, in bytes.
@@ -50,13 +47,13 @@ pub struct Limits {
     pub max_part: u64,
     pub max_parts: u64,
     pub max_object: u64,
-    /// What an upload has at most, so that few bytes are held at a time: twice `min_part` or more.
+    /// The most that an upload may have, in bytes, since it is held in memory: at least twice `min_part`.
     pub upload: u64,
-    /// The same where the parts are too few.
+    /// The same if there would be too many parts otherwise.
     pub large_upload: u64,
-    /// Parts that are copied at the same time.
+    /// How many parts are copied at the same time.
     pub in_flight: u64,
-    /// A copied part takes this long, in milliseconds, and one more for each `bytes_per_ms`.
+    /// A copied part takes so many milliseconds, and one more for each `bytes_per_ms`.
     pub fixed_ms: u64,
     pub bytes_per_ms: u64,
 }
@@ -76,7 +73,7 @@ impl Limits {
         bytes_per_ms: 80 * MIB / 1_000,
     };
 
-    /// What a copied part of this length, in bytes, was measured to take.
+    /// The measured time of a copied part of this length, in bytes.
     pub fn time(&self, length: u64) -> Duration {
         Duration::from_millis(self.fixed_ms + length / self.bytes_per_ms)
     }
@@ -101,8 +98,7 @@ pub enum PlanError {
     TooManyParts { parts: u64, allowed: u64 },
 }
 
-/// Plans a final object of these pieces, one behind the other. A source is in it once at most, and up to
-/// its end.
+/// Plans a final object of these pieces, in this order. A source is in it once at most, and then up to its end.
 ///
 /// ```
 /// use unload_header::copy::part::{Origin, Piece};
@@ -136,16 +132,14 @@ impl Plan {
     }
 }
 
-/// The pieces that can be copied, at least in part: by their place in the line. The last part may be as
-/// small as it likes.
+/// The indices of the pieces that can be copied, at least in part. The last part may be smaller than others.
 fn candidates(pieces: &[Piece], min_part: u64) -> Vec<usize> {
     let is_last = |index: usize| index + 1 == pieces.len();
     let source = |index: &usize| matches!(pieces[*index].of, Origin::Source(_));
     (0..pieces.len()).filter(source).filter(|index| pieces[*index].length() >= min_part || is_last(*index)).collect()
 }
 
-/// Where the parts are too few: those without the fewest of the cheapest candidates, which are then
-/// gathered with their neighbours.
+/// The parts if as few as possible of the cheapest candidates are not copied, but put together with their neighbours.
 fn without_the_cheapest(
     mut prices: Vec<(u64, usize)>,
     with: impl Fn(&[usize]) -> Result<Vec<PlannedPart>, PlanError>,
@@ -156,7 +150,7 @@ fn without_the_cheapest(
         rest.sort_unstable();
         with(&rest).ok()
     };
-    // The parts are too many without `few` of them, and enough without `many`.
+    // There are too many parts without `few` of the candidates, and not too many without `many`.
     let (mut few, mut many, mut parts) = (0, 0, without(0));
     while parts.is_none() && many < prices.len() {
         (few, many) = (many, (2 * many + 1).min(prices.len()));
@@ -172,8 +166,8 @@ fn without_the_cheapest(
     parts
 }
 
-/// How many bytes more are uploaded, for each part that it saves, if a candidate is not copied while its
-/// neighbours are; and its index. One that saves no part by itself may do so together with its neighbour.
+/// For each candidate: how many bytes more are uploaded for each part saved, if it is not copied while its neighbours
+/// are; and its index. One that saves no part by itself may do so together with its neighbour.
 fn prices(pieces: &[Piece], candidates: &[usize], limits: &Limits) -> Vec<(u64, usize)> {
     let before = |place: usize| place.checked_sub(1).map_or(0, |place| candidates[place] + 1);
     let after = |place: usize| candidates.get(place + 1).copied().unwrap_or(pieces.len());
@@ -190,21 +184,21 @@ fn prices(pieces: &[Piece], candidates: &[usize], limits: &Limits) -> Vec<(u64, 
     candidates.iter().enumerate().map(price).collect()
 }
 
-/// One way to come to a source whose middle is copied, with all before it settled.
+/// One way to write everything before a source whose middle is copied.
 #[derive(Clone, Copy)]
 struct Way {
     /// Bytes uploaded so far.
     cost: u64,
     /// Bytes of the source's head that were lent to the upload before it.
     head: u64,
-    /// The source copied before, by its place among the candidates and among the ways to it.
+    /// The source copied before, by its index among the candidates, and the way to it, by its index among the ways.
     before: Option<(usize, usize)>,
     /// Bytes of its tail that it lent.
     tail: u64,
 }
 
-/// The range of each piece that is copied, at most one of a piece, so that the fewest bytes are
-/// uploaded. See the module's documentation for why it is.
+/// The ranges that are copied, at most one of each piece, so that the fewest bytes are uploaded. The module's
+/// documentation says why these are. (61 lines: the steps of one dynamic program.)
 fn copied(pieces: &[Piece], candidates: &[usize], min_part: u64) -> Vec<(usize, ByteRange)> {
     let mut total = 0;
     let mut before = vec![0];
@@ -268,7 +262,7 @@ fn copied(pieces: &[Piece], candidates: &[usize], min_part: u64) -> Vec<(usize, 
     copied
 }
 
-/// The parts of a line of which these ranges are copied, not yet cut, and all else is uploaded.
+/// The parts if these ranges are copied, whatever their length, and all else is uploaded.
 fn parts(pieces: &[Piece], copied: &[(usize, ByteRange)], min_part: u64, largest: u64) -> Vec<PlannedPart> {
     let mut parts = Vec::new();
     let mut upload: Vec<Piece> = Vec::new();
@@ -288,8 +282,8 @@ fn parts(pieces: &[Piece], copied: &[(usize, ByteRange)], min_part: u64, largest
     parts
 }
 
-/// Uploads of `min_part` to `largest`, which is twice as much or more. They end where a piece does, if they can,
-/// since each range of a piece is a request.
+/// Uploads of `min_part` to `largest`, which is at least twice as much. They end where a piece ends, if they can, since
+/// each range of a piece is a request.
 fn uploads(pieces: Vec<Piece>, min_part: u64, largest: u64) -> Vec<PlannedPart> {
     let (mut uploads, mut current, mut size): (Vec<Vec<Piece>>, Vec<Piece>, u64) = (Vec::new(), Vec::new(), 0);
     for piece in pieces {
@@ -348,7 +342,7 @@ fn part_size(copies: &[u64], uploads: u64, limits: &Limits) -> Result<u64, PlanE
     });
     let longest = copies.iter().copied().max().unwrap_or_default();
     let mut sizes: Vec<u64> = sizes.collect();
-    // A size above all copies is as good as the next one.
+    // All sizes above the longest copy have the same effect.
     sizes.dedup_by(|_, size| *size >= longest);
     let fewest = uploads + copies.iter().map(|length| count(*length, limits.max_part, limits)).sum::<u64>();
     let timed = sizes.into_iter().rev().map(|size| {
@@ -359,8 +353,8 @@ fn part_size(copies: &[u64], uploads: u64, limits: &Limits) -> Result<u64, PlanE
             longest = longest.max(limits.fixed_ms + length / count / limits.bytes_per_ms);
             sum += count * limits.fixed_ms + length / limits.bytes_per_ms;
         }
-        // A new copy begins whenever one ends: they take as long as the longest, or as all of them shared
-        // out among those in flight.
+        // A copy begins whenever another ends. So they take as long as the longest of them, or as all of them divided
+        // by the number in flight.
         (size, parts, longest.max(sum / limits.in_flight))
     });
     let allowed = timed.take_while(|(_, parts, _)| fewest <= limits.max_parts && *parts <= limits.max_parts);

@@ -1,4 +1,4 @@
-//! What a sidecar or an object's metadata says: names, in any of three forms.
+//! The list of columns in a sidecar or in an object's metadata, in any of three forms.
 //!
 //! ```text
 //! ["id", "full name"]                                     a JSON array
@@ -16,13 +16,13 @@ use serde::Deserialize;
 
 use crate::unload::options::{masked, names_a_secret};
 
-/// The most that is read of a sidecar: 1 MiB.
+/// The size up to which a sidecar is read: 1 MiB.
 pub const MAX_BYTES: u64 = 1 << 20;
 
 /// How many characters of a line an error shows.
 const SHOWN: usize = 100;
 
-/// The header list, and what else was said with it.
+/// The column names, and what else was said with them.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Columns {
@@ -30,7 +30,7 @@ pub struct Columns {
     pub names: Vec<String>,
     /// The options of the UNLOAD statement, as in UNLOAD_OPTIONS.
     pub options: Option<String>,
-    /// What a browser saves the final object as.
+    /// The name under which a browser saves the final object.
     pub filename: Option<String>,
     pub bom: Option<bool>,
 }
@@ -54,7 +54,7 @@ pub enum ColumnsError {
 }
 
 impl Columns {
-    /// Just names, as a manifest has them.
+    /// Names alone, as a manifest has them.
     pub fn named(names: Vec<String>) -> Result<Columns, ColumnsError> {
         Columns { names, ..Columns::default() }.checked()
     }
@@ -84,7 +84,7 @@ impl Columns {
         }
     }
 
-    /// What `x-amz-meta-headers` says. S3 gives metadata that is not ASCII as RFC 2047 words (S3 user guide,
+    /// Reads `x-amz-meta-headers`. S3 returns metadata that is not ASCII as RFC 2047 words (S3 user guide,
     /// "Working with object metadata").
     pub fn of_metadata(value: &str) -> Result<Columns, ColumnsError> {
         let words = format!("headers: {value}");
@@ -94,7 +94,7 @@ impl Columns {
         }
     }
 
-    /// Names that stand more than once, each once. Redshift allows them, so they are kept.
+    /// The names that occur more than once. Redshift allows that, and so does this.
     pub fn duplicates(&self) -> Vec<&str> {
         let (mut seen, mut twice) = (HashSet::new(), Vec::new());
         for name in &self.names {
@@ -116,7 +116,7 @@ impl Columns {
     }
 }
 
-/// Refuses what somebody may have meant otherwise than it would be read.
+/// Refuses text that may be meant in another way than it would be read.
 fn refuse_ambiguous(lines: &[&str]) -> Result<(), ColumnsError> {
     let is_comment = |line: &&str| line.starts_with('#');
     let is_several = lines.len() > 1;
@@ -154,7 +154,7 @@ fn is_open(line: &str) -> bool {
     is_quoted
 }
 
-/// Without what it says of a value, which may be options with a secret in them.
+/// The message of an error. If it shows a value with a secret, only the place of the error.
 fn told(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if !names_a_secret(&text) { text } else { format!("line {} column {}", error.line(), error.column()) }

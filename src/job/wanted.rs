@@ -1,4 +1,4 @@
-//! What the final object is to be: a header in front of sources, and the attributes that come along.
+//! What the final object is to be: a header, sources, and attributes.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

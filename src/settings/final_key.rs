@@ -16,7 +16,7 @@ enum Segment {
     Path,
     /// The unload prefix below UNLOAD_PREFIX.
     Unload,
-    /// `.gz` and the like, from the content.
+    /// `.gz` and the like, by the content.
     Compression,
 }
 

@@ -21,12 +21,12 @@ pub struct Settings {
     /// Whether errors may show the beginning of a record.
     pub show_record: bool,
     pub bom: bool,
-    /// Once its final object is proved.
+    /// Whether a source is deleted once its final object is proved.
     pub delete_source: bool,
     pub final_kms_key_id: Option<String>,
 }
 
-/// What there is one final object for.
+/// For what there is one final object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Each data object.
@@ -45,7 +45,7 @@ pub struct SettingError {
 
 impl Settings {
     /// Reads the settings by name; `variable` is `std::env::var` in the function. A variable that is set
-    /// to nothing is as one that is not set, but for UNLOAD_PREFIX.
+    /// to nothing counts as not set, except UNLOAD_PREFIX.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingError> {
         let optional = |name| variable(name).filter(|value| !value.is_empty());
         let wrong = |name, value: &str, problem: String| SettingError { name, value: value.to_owned(), problem };
@@ -105,9 +105,8 @@ impl Settings {
         })
     }
 
-    /// Where the final object of a source, or of a manifest, goes; `unload` is its unload prefix, and the
-    /// folder of the partition behind it. The key must lie below UNLOAD_PREFIX. Refuses to write
-    /// where the function would be started again.
+    /// Where the final object of a source, or of a manifest, goes. Its key must be below UNLOAD_PREFIX; `unload` is its
+    /// unload prefix and the folder of its partition. Refuses a place where the object would start the function again.
     pub fn final_uri(
         &self,
         source: &Uri,
@@ -124,15 +123,15 @@ impl Settings {
         Ok(uri)
     }
 
-    /// All that `final_uri` may be, by what the object is compressed with.
+    /// All places where the final object may go, depending on its compression.
     pub fn final_uris(&self, source: &Uri, unload: (&str, &str)) -> Result<Vec<Uri>, SettingError> {
         let known = if self.final_key.tells_compression() { &Compression::ALL[..] } else { &[] };
         let all = std::iter::once(None).chain(known.iter().copied().map(Some));
         all.map(|compression| self.final_uri(source, unload, compression)).collect()
     }
 
-    /// What `{unload}` stands for: the unload prefix below UNLOAD_PREFIX. A partition's folders stay folders, since
-    /// readers take from them what the rows lack, and the object in them is named after the prefix.
+    /// The value of `{unload}`: the unload prefix below UNLOAD_PREFIX. The folders of a partition are kept, since readers
+    /// take the values from them that the rows lack, and the object in them has the name of the prefix.
     fn unload_name(&self, (prefix, folder): (&str, &str)) -> String {
         fn last(path: &str) -> &str {
             path.rsplit('/').next().unwrap_or_default()
@@ -154,17 +153,17 @@ impl Settings {
     }
 }
 
-/// What people put between a name and UNLOAD's numbers.
+/// What users put between a name and UNLOAD's numbers.
 const SEPARATORS: [char; 4] = ['/', '_', '-', '.'];
 
-/// Why a name is none of a general purpose bucket, by the names that AWS keeps for what is none (S3 user guide,
-/// "General purpose bucket naming rules").
+/// Why a name is not that of a general purpose bucket. AWS reserves these names for other things (S3 user guide, "General
+/// purpose bucket naming rules").
 fn no_bucket(name: &str) -> Option<&'static str> {
     let ends = |end: &[&str]| end.iter().any(|end| name.ends_with(end));
     if name.contains([':', '/']) {
         Some("it is no bucket's name; name the bucket itself, not by an ARN or a URI, nor an access point of it")
     } else if ends(&["-s3alias", "--ol-s3", ".mrap"]) {
-        Some("it is an access point, which the function's role does not speak of; name the bucket itself")
+        Some("it is an access point, which the function's role does not cover; name the bucket itself")
     } else if ends(&["--x-s3", "--table-s3"]) {
         Some("a directory or table bucket has no tags, conditions and checksums like others; name another bucket")
     } else {

@@ -1,8 +1,8 @@
-//! Compression, told by the first bytes, and the header as a member or frame of its own in front.
+//! How an object is compressed, which its first bytes tell, and a header that is compressed in the same way.
 //!
-//! A gzip, bzip2 or zstd file may be several members, streams or frames one behind the other (RFC 1952
-//! 2.2; `bzip2(1)`; RFC 8878 3), so the rows need not be compressed again. Names don't tell: `GZIP
-//! EXTENSION 'csv'` writes gzip data without `.gz`.
+//! A gzip, bzip2 or zstd file may consist of several members, streams or frames (RFC 1952 2.2; `bzip2(1)`; RFC 8878 3),
+//! so that a header can be put in front of rows that are not compressed again. The name does not tell: `GZIP EXTENSION
+//! 'csv'` writes gzip data without `.gz`.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -19,7 +19,7 @@ pub enum Compression {
 impl Compression {
     pub const ALL: [Compression; 3] = [Compression::Gzip, Compression::Bzip2, Compression::Zstd];
 
-    /// By the first bytes of an object; `None` where it is not compressed.
+    /// The compression that the first bytes of an object tell; `None` if it is not compressed.
     pub fn of(head: &[u8]) -> Option<Compression> {
         match head {
             [0x1f, 0x8b, ..] => Some(Compression::Gzip),
@@ -30,7 +30,7 @@ impl Compression {
         }
     }
 
-    /// By a name, which may deceive.
+    /// The compression that a name tells, which may not be that of the content.
     pub fn of_name(key: &str) -> Option<Compression> {
         Compression::ALL.into_iter().find(|compression| key.ends_with(compression.extension()))
     }
@@ -64,7 +64,7 @@ impl Compression {
         }
     }
 
-    /// What the first bytes of a file decompress to, as far as they go, and whether that is all of it.
+    /// What the first bytes of a file decompress to, `most` bytes or some more, and whether that is all of it.
     pub fn begin(self, bytes: &[u8], most: u64) -> (Vec<u8>, bool) {
         let mut text = Vec::new();
         let mut read = |reader: &mut dyn Read| {

@@ -1,7 +1,7 @@
 //! The manifest that `UNLOAD … MANIFEST [VERBOSE]` writes beside its data objects.
 //!
-//! The sample in AWS's page is not valid JSON; this reads what clusters really write. Keys that are
-//! not needed here are ignored, since those of the column types are documented nowhere.
+//! The sample in AWS's page is not valid JSON; this reads what clusters really write. Keys that are not needed here are
+//! ignored, since those of the column types are not documented.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,11 +10,11 @@ use serde::Deserialize;
 use super::name;
 use crate::uri::Uri;
 
-/// The most that is read of one: 10,000 entries with keys of 1,024 bytes stay below it.
+/// The size up to which a manifest is read, in bytes: 10,000 entries with keys of 1,024 bytes need less.
 pub const MAX_BYTES: u64 = 16 << 20;
 
-/// How much later than its manifest a slice may be, in seconds: S3 dates objects in whole seconds, by clocks of its
-/// own. Redshift writes a manifest, which has the sizes of all slices, when they are there.
+/// How much later than its manifest a slice may be dated, in seconds. Redshift writes the manifest after all slices,
+/// whose sizes are in it; but S3 dates objects in whole seconds, by the clocks of several servers.
 pub const CLOCKS: i64 = 5;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub uri: Uri,
-    /// In bytes; older manifests do not tell.
+    /// In bytes. Older manifests do not have it.
     pub size: Option<u64>,
 }
 
@@ -107,11 +107,11 @@ struct WireColumn {
 #[derive(Debug)]
 pub struct Unload {
     pub manifest: Uri,
-    /// The manifest's.
+    /// The ETag of the manifest.
     pub etag: String,
     /// When the manifest was written, in seconds since 1970.
     pub modified: i64,
-    /// `None` where the manifest is not VERBOSE.
+    /// `None` if the manifest is not VERBOSE.
     pub columns: Option<Vec<String>>,
     /// The entries in the manifest's order, by the folder of their partition: `year=2026/month=11/`, or empty.
     folders: BTreeMap<String, Vec<Entry>>,
@@ -128,23 +128,23 @@ impl Unload {
         Ok(unload)
     }
 
-    /// The URI after UNLOAD's `TO`, without the bucket. With PARTITION BY it ends in a `/`, whether the
-    /// user's did or not.
+    /// The URI after UNLOAD's `TO`, without the bucket. With PARTITION BY it ends in a `/`, even if
+    /// the user's did not.
     pub fn prefix(&self) -> &str {
         self.manifest.key.strip_suffix("manifest").unwrap_or(&self.manifest.key)
     }
 
-    /// The sidecars that speak for all of it.
+    /// The sidecars of the whole unload.
     pub fn sidecars(&self) -> Vec<String> {
         name::sidecars(self.prefix(), self.folders.keys().any(|folder| !folder.is_empty()))
     }
 
-    /// The folders that there are, each of which is a partition; without PARTITION BY just one, "".
+    /// The folders of the partitions. Without PARTITION BY there is one, "".
     pub fn folders(&self) -> impl Iterator<Item = &str> {
         self.folders.keys().map(String::as_str)
     }
 
-    /// Those of one folder.
+    /// The entries of one folder.
     pub fn entries(&self, folder: &str) -> &[Entry] {
         self.folders.get(folder).map_or(&[], Vec::as_slice)
     }
@@ -153,24 +153,24 @@ impl Unload {
         self.folders.values().flatten()
     }
 
-    /// What it says of the object of this key.
+    /// The entry of the object with this key.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries(self.folder_of(key)).iter().find(|entry| entry.uri.key == key)
     }
 
-    /// Whether an object was written too late to be the one that it lists: then a later UNLOAD to the same prefix
-    /// has written it, whose manifest is yet to come.
+    /// Whether an object was written too late to be the one that the manifest lists. Then it is of a later UNLOAD to the
+    /// same prefix, whose manifest is yet to come.
     pub fn is_before(&self, modified: i64) -> bool {
         modified > self.modified.saturating_add(CLOCKS)
     }
 
-    /// An object that is listed twice, if there is one.
+    /// The first object that is listed twice.
     pub fn twice(&self) -> Option<&Uri> {
         let mut seen = HashSet::new();
         self.all_entries().map(|entry| &entry.uri).find(|uri| !seen.insert(*uri))
     }
 
-    /// An object that does not begin with `prefix` in the manifest's own bucket, if there is one.
+    /// The first object whose key does not begin with `prefix`, or that is in another bucket than the manifest.
     pub fn elsewhere(&self, prefix: &str) -> Option<&Uri> {
         let is_elsewhere = |uri: &&Uri| uri.bucket != self.manifest.bucket || !uri.key.starts_with(prefix);
         self.all_entries().map(|entry| &entry.uri).find(is_elsewhere)
@@ -181,7 +181,7 @@ impl Unload {
         self.entries(folder).iter().map(|entry| name::readings(&entry.uri.key)[0].number).is_sorted()
     }
 
-    /// The folder behind the unload prefix that a key lies in.
+    /// The folders of a key between the unload prefix and the name.
     pub fn folder_of<'k>(&self, key: &'k str) -> &'k str {
         let below = key.strip_prefix(self.prefix()).unwrap_or_default();
         &below[..below.rfind('/').map_or(0, |slash| slash + 1)]

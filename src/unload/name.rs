@@ -1,25 +1,25 @@
 //! The keys that UNLOAD writes, and which unload each of them may belong to.
 //!
-//! UNLOAD puts a slice number behind whatever prefix it was given, with nothing in between, so a key
-//! can be read in more than one way: `report2026000` is file `000` of the unload `report2026`, or file
-//! `6000` of `report202`. Below `name=value/` folders, which may be PARTITION BY's or the user's own, each folder
-//! may be the one where the unload prefix ends. [`readings`] gives all readings of a key, and [`Evidence`] says
-//! what has to stand beside the object for one of them to be right.
+//! UNLOAD appends a number to whatever prefix it was given, with nothing in between, so that a key can be read in more
+//! than one way: `report2026000` is file `000` of the unload `report2026`, or file `6000` of `report202`. In
+//! `name=value/` folders, some of which PARTITION BY may have made, the unload prefix may end at any of them.
+//! [`readings`] gives all readings of a key, and [`Evidence`] says which other object must be there for a reading to be
+//! right.
 //!
 //! Names: AWS, Redshift database developer guide, UNLOAD, "TO", "PARTITION BY" and "EXTENSION".
 
-/// What an object is for, told by its key alone.
+/// What an object is for, as far as its key tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Data,
-    /// If its content is one; any object may have such a name.
+    /// Only if its content is a manifest: any object may have such a name.
     Manifest,
     Sidecar,
     /// `folder/`, or `folder_$folder$` as Hadoop's tools write it.
     DirectoryMarker,
 }
 
-/// What a sidecar's key ends in.
+/// The end of a sidecar's key.
 pub const SIDECAR: &str = ".headers";
 
 impl Role {
@@ -36,33 +36,33 @@ impl Role {
     }
 }
 
-/// The part of a data object's name that UNLOAD counts.
+/// The number that UNLOAD gave a data object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Number {
     /// `0007_part_02`: PARALLEL ON.
     Slice { slice: u32, part: u32 },
     /// `002`: PARALLEL OFF.
     Serial(u32),
-    /// No name of UNLOAD's; the folder stands for the unload.
+    /// None: UNLOAD did not choose the name. The folder is taken for the unload prefix.
     None,
 }
 
-/// What has to be there for a reading to be right.
+/// What must be in S3 for a reading to be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// Nothing else: it is the first file, or a slice, whose numbers have gaps.
+    /// Only the object itself: it is the first file, or it is a slice, whose numbers may have gaps.
     Itself,
-    /// The object of this key, without which UNLOAD would not have come to that number.
+    /// The object with this key, which UNLOAD writes before it comes to this number.
     Sibling(String),
-    /// A manifest that lists the object. The name alone says nothing.
+    /// A manifest that lists the object: the name is more likely not UNLOAD's.
     Listed,
 }
 
 /// One reading of a data object's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name<'k> {
-    /// The URI after UNLOAD's `TO`, without the bucket. With PARTITION BY it ends in a `/`, whether the user's
-    /// did or not.
+    /// The URI after UNLOAD's `TO`, without the bucket. With PARTITION BY it ends in a `/`, even if the
+    /// user's did not.
     pub unload_prefix: &'k str,
     /// `year=2026/month=11/`, with PARTITION BY; otherwise empty.
     pub partition: &'k str,
@@ -72,14 +72,14 @@ pub struct Name<'k> {
     pub extension: &'k str,
 }
 
-/// The sidecars of a whole unload. UNLOAD adds a `/` to a prefix without one where it partitions.
+/// The sidecars of a whole unload. With PARTITION BY, UNLOAD adds a `/` to a prefix without one.
 pub fn sidecars(unload_prefix: &str, is_partitioned: bool) -> Vec<String> {
     let bare = unload_prefix.strip_suffix('/').filter(|bare| is_partitioned && !bare.is_empty());
     [Some(unload_prefix), bare].into_iter().flatten().map(|prefix| format!("{prefix}{SIDECAR}")).collect()
 }
 
 impl Name<'_> {
-    /// The sidecars that speak for the whole unload.
+    /// The sidecars of the whole unload.
     pub fn sidecars(&self) -> Vec<String> {
         sidecars(self.unload_prefix, !self.partition.is_empty())
     }
@@ -90,7 +90,7 @@ impl Name<'_> {
     }
 }
 
-/// All readings of a data object's key; never none. The nearest folder and the likeliest number come first.
+/// All readings of a data object's key, one at least. The nearest folder and the likeliest number come first.
 ///
 /// ```
 /// use unload_header::unload::name::readings;
@@ -99,7 +99,7 @@ impl Name<'_> {
 /// ```
 pub fn readings(key: &str) -> Vec<Name<'_>> {
     let folder = &key[..key.rfind('/').map_or(0, |slash| slash + 1)];
-    // An extension begins at a dot of the file's name; the shortest is the likeliest.
+    // An extension begins at a dot of the file's name. The shortest one is the likeliest.
     let dots = key.rmatch_indices('.').map(|(at, _)| at).take_while(|at| *at >= folder.len());
     let mut names = Vec::new();
     for end in std::iter::once(key.len()).chain(dots) {
@@ -113,7 +113,7 @@ pub fn readings(key: &str) -> Vec<Name<'_>> {
             extension,
         }));
     }
-    // `0000_part_00` is UNLOAD's beyond doubt; three digits at the end of a name may be chance.
+    // Only UNLOAD writes `0000_part_00`, but three digits may end any name.
     if !names.iter().any(|name| matches!(name.number, Number::Slice { .. }) && name.evidence == Evidence::Itself) {
         let extension = key[folder.len()..].find('.').map_or("", |dot| &key[folder.len() + dot..]);
         let (number, evidence) = (Number::None, Evidence::Itself);
@@ -122,8 +122,8 @@ pub fn readings(key: &str) -> Vec<Name<'_>> {
     names.into_iter().flat_map(|name| with_partitions(folder, name)).collect()
 }
 
-/// A name directly below `name=value/` folders may be that of an UNLOAD with PARTITION BY, whose prefix ends before
-/// any of them: those before it are the user's own.
+/// A name directly in `name=value/` folders may be of an UNLOAD with PARTITION BY, whose prefix may end before any of
+/// them. The folders before that are the user's own.
 fn with_partitions<'k>(folder: &'k str, name: Name<'k>) -> Vec<Name<'k>> {
     if name.unload_prefix != folder {
         return vec![name];
@@ -151,7 +151,7 @@ fn partition_name(folder: &str) -> Option<&str> {
     folder.split_once('=').map(|(name, _)| name).filter(|name| !name.is_empty())
 }
 
-/// `…0007_part_02`: four digits, or five where a cluster has that many slices.
+/// `…0007_part_02`: four digits, or five if the cluster has that many slices.
 fn slice_numbers<'k>(stem: &'k str, from: usize, extension: &str) -> impl Iterator<Item = (&'k str, Number, Evidence)> {
     let found = stem.rfind("_part_").filter(|at| *at >= from).map(|at| (&stem[..at], &stem[at + "_part_".len()..]));
     let part = found.filter(|(_, part)| part.len() >= 2).and_then(|(_, part)| digits(part));
@@ -160,7 +160,7 @@ fn slice_numbers<'k>(stem: &'k str, from: usize, extension: &str) -> impl Iterat
         let (prefix, slice) = last_digits(before, from, width)?;
         let evidence = match slice {
             _ if is_of_insert(&prefix[from..]) => Evidence::Listed,
-            // Slices without rows are written as well.
+            // UNLOAD also writes slices without rows, so that slice 9999 must be there.
             10_000.. => Evidence::Sibling(format!("{prefix}9999_part_00{extension}")),
             _ => Evidence::Itself,
         };
@@ -177,8 +177,8 @@ fn is_of_insert(prefix: &str) -> bool {
     all_digits && numbers.len() == 4 && (numbers[0].len(), numbers[1].len()) == (8, 6)
 }
 
-/// `…002`: three digits, and four from the thousandth file on. A sample of AWS's has four digits throughout; where
-/// more stand in a row, four that begin with a 0 may as well be the end of a name.
+/// `…002`: three digits, and four from the thousandth file on. A sample of AWS's has four digits throughout. If there are
+/// more than four digits in a row, the last four may as well belong to the name if they begin with a 0.
 fn serial_numbers<'k>(
     stem: &'k str,
     from: usize,
@@ -208,7 +208,7 @@ fn is_of_spark(name: &str) -> bool {
     task.is_some_and(|task| digits(task).is_some())
 }
 
-/// Whether a name ends in a UUID, as Athena's and Trino's do: its last digits are no number of a file.
+/// Whether a name ends in a UUID, as Athena's and Trino's do. Then its last digits are not the number of a file.
 fn ends_in_uuid(name: &str) -> bool {
     let groups: Vec<&str> = name.rsplitn(5, '-').collect();
     let first = groups.get(4).map_or("", |first| first.get(first.len().saturating_sub(8)..).unwrap_or_default());
@@ -217,8 +217,8 @@ fn ends_in_uuid(name: &str) -> bool {
     groups.zip(lengths).all(|(group, length)| group.len() == length && group.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// Splits `width` digits off the end of `stem`, all behind `from`. Five digits do not begin with 0:
-/// the number is written with at least four.
+/// Splits `width` digits off the end of `stem`, but none before `from`. Five digits do not begin with 0, since UNLOAD
+/// fills up to four.
 fn last_digits(stem: &str, from: usize, width: usize) -> Option<(&str, u32)> {
     let at = stem.len().checked_sub(width).filter(|at| *at >= from && stem.is_char_boundary(*at))?;
     let (prefix, number) = stem.split_at(at);
@@ -237,7 +237,7 @@ mod tests {
         readings(key).into_iter().map(|name| name.unload_prefix).collect()
     }
 
-    /// Each reading that counts something, with what bears it out.
+    /// Each reading with a number, and its evidence.
     fn evidence(key: &str) -> Vec<(&str, String)> {
         let names = readings(key).into_iter().filter(|name| name.number != Number::None);
         let told = |evidence| match evidence {
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_borne_out_by_those_before_it() {
+    fn the_evidence_for_a_number_is_a_file_before_it() {
         assert_eq!(evidence("u/q001.csv"), [("u/q", "u/q000.csv".to_owned())]);
         assert_eq!(evidence("q1000"), [("q", "q999".to_owned()), ("q1", "Itself".to_owned())]);
         assert_eq!(evidence("q1001.gz"), [("q", "q999.gz".to_owned()), ("q1", "q1000.gz".to_owned())]);

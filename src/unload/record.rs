@@ -10,14 +10,14 @@ pub const BOM: &[u8] = b"\xef\xbb\xbf";
 pub struct Record {
     /// In bytes, its newline included.
     pub length: usize,
-    /// How many there are; of fixed widths, how many characters.
+    /// How many fields it has; with fixed widths, how many characters.
     pub fields: usize,
-    /// It ends in a carriage return and a newline, and neither of them is known to be part of a value.
+    /// Whether it ends in a carriage return and a newline, neither of which is known to be part of a value.
     pub crlf: bool,
 }
 
 impl Record {
-    /// The record that `bytes` begin with; `None` where it does not end within them. A newline within
+    /// The record that `bytes` begin with; `None` if it does not end within them. A newline within
     /// quotes, behind an escape character or within a fixed width does not end it.
     ///
     /// ```
@@ -39,7 +39,7 @@ impl Record {
         let (mut fields, mut escaped, mut place) = (1, false, Place::Start);
         for (at, byte) in bytes.iter().enumerate() {
             let still = if place == Place::Quoted { Place::Quoted } else { Place::Within };
-            // Of quotes that stand around a value as it is, only one that the value's end follows ends it.
+            // With ADDQUOTES, a quotation mark within a value is not doubled. Only one at the end of the field closes it.
             let closes = || match bytes[at + 1..] {
                 [b'\r', b'\n', ..] => true,
                 [next, ..] => quotes == Quotes::Doubled || ends(next),
@@ -70,13 +70,14 @@ impl Record {
         None
     }
 
-    /// Of so many characters, line breaks among them, if a line ends behind these; otherwise, up to the first newline.
+    /// A record of `width` characters, which may include line breaks, if a line ends after them; otherwise, a record up to
+    /// the first newline.
     fn of_width(bytes: &[u8], width: usize) -> Option<Record> {
         let newline = bytes.iter().position(|byte| *byte == b'\n')?;
         let end = behind(bytes, width);
         if let Some((crlf, ending)) = end.and_then(|end| ending(&bytes[end..])) {
             let length = end.unwrap_or_default() + ending;
-            // Lines that are all as long as each other are more likely records of other widths.
+            // If all lines are of the same length, they are more likely records of another width.
             let mut lines = bytes[..length - ending].split(|byte| *byte == b'\n').map(characters);
             let first = lines.next();
             if newline >= length - ending || lines.any(|line| Some(line) != first) {
@@ -93,13 +94,13 @@ fn characters(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| begins_character(byte)).count()
 }
 
-/// Behind which bytes so many characters end.
+/// The index after the first `characters` characters.
 fn behind(bytes: &[u8], characters: usize) -> Option<usize> {
     let starts = bytes.iter().enumerate().filter(|(_, byte)| begins_character(byte)).map(|(at, _)| at);
     starts.chain([bytes.len()]).nth(characters)
 }
 
-/// In UTF-8.
+/// Whether a byte begins a character, in UTF-8.
 fn begins_character(byte: &u8) -> bool {
     !matches!(byte, 0x80..=0xbf)
 }
@@ -117,21 +118,21 @@ fn ending(bytes: &[u8]) -> Option<(bool, usize)> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Quotes {
     None,
-    /// One within the value stands there twice: CSV.
+    /// CSV: a quotation mark within the value is doubled.
     Doubled,
-    /// The value stands between them as it is: ADDQUOTES.
+    /// ADDQUOTES: the value is between them unchanged.
     Around,
 }
 
-/// Where in a field a byte stands.
+/// Where in a field a byte is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Start,
     Within,
     Quoted,
-    /// Behind a quote that ended it, or was the first of two that stand for one.
+    /// After a quotation mark that ended it, or was the first of a doubled one.
     Closed,
-    /// Behind a carriage return.
+    /// After a carriage return.
     Return,
 }
 

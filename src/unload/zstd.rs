@@ -1,21 +1,20 @@
 //! The first bytes of Zstandard data, without the memory that a frame's window would take.
 //!
-//! A decoder holds as much as the frame's header declares to be its window, which says nothing of how much data there
-//! is. Only the first blocks are wanted here: they are decoded as a frame of their own, with a window of their size.
+//! A decoder allocates the window that the frame's header declares, which may be far larger than the data. Only the first
+//! blocks are needed here, so they are decoded as a frame of their own, with a window of their size.
 //! The layout of a frame: RFC 8878, 3.1.1.
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// A block without content, the last one of a frame.
+/// The last block of a frame, without content.
 const LAST: [u8; 3] = [1, 0, 0];
 
-/// The smallest window that there is, in bytes, as a power of two.
+/// The smallest window has 2 to the power of this, in bytes.
 const SMALLEST: u32 = 10;
 
-/// Appends what `bytes` decompress to, as far as they go, until `text` has `most` bytes or some more; whether that
-/// is all of it.
+/// Appends what `bytes` decompress to, until `text` has `most` bytes or a block more; tells whether that is all of it.
 pub fn begin(bytes: &[u8], most: u64, text: &mut Vec<u8>) -> bool {
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -29,7 +28,7 @@ pub fn begin(bytes: &[u8], most: u64, text: &mut Vec<u8>) -> bool {
     true
 }
 
-/// What stands behind a frame that holds no data, if one stands there.
+/// The bytes after a frame without data, if `bytes` begin with one.
 fn skippable(bytes: &[u8]) -> Option<&[u8]> {
     match bytes {
         [0x50..=0x5f, 0x2a, 0x4d, 0x18, a, b, c, d, rest @ ..] => {
@@ -39,7 +38,7 @@ fn skippable(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Appends what the blocks of a frame decompress to, and gives what stands behind it if those were all.
+/// Appends what the blocks of a frame decompress to, and returns the bytes after the frame if all of it was read.
 fn frame<'b>(bytes: &'b [u8], wanted: u64, text: &mut Vec<u8>) -> Option<&'b [u8]> {
     let (mut rest, has_checksum) = blocks(bytes)?;
     let window = wanted.next_power_of_two().trailing_zeros().max(SMALLEST) - SMALLEST;
@@ -47,7 +46,7 @@ fn frame<'b>(bytes: &'b [u8], wanted: u64, text: &mut Vec<u8>) -> Option<&'b [u8
     let mut decoder = FrameDecoder::new();
     decoder.init(own.as_slice()).ok()?;
     let mut is_last = false;
-    // What can be collected is what lies before the window: as soon as there is some, there is enough.
+    // The decoder gives only what is further back than the window. As soon as it gives anything, that is enough.
     while !is_last && decoder.can_collect() == 0 {
         let Some((block, is_the_last)) = block(rest) else { break };
         decoder.decode_blocks(block, BlockDecodingStrategy::UptoBlocks(1)).ok()?;
@@ -60,7 +59,7 @@ fn frame<'b>(bytes: &'b [u8], wanted: u64, text: &mut Vec<u8>) -> Option<&'b [u8
     if is_last { rest.get(if has_checksum { 4 } else { 0 }..) } else { None }
 }
 
-/// The blocks of a frame, and whether a checksum stands behind them.
+/// The blocks of a frame, and whether a checksum follows them.
 fn blocks(bytes: &[u8]) -> Option<(&[u8], bool)> {
     let [first, rest @ ..] = bytes.strip_prefix(&MAGIC)? else { return None };
     let is_single_segment = first & 0x20 != 0;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::token::{Token, tokens};
 use super::{Field, OptionsError};
 
-/// An option's name; `Display` gives it as SQL has it.
+/// An option. `Display` is its name in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keyword {
     Csv,
@@ -86,7 +86,7 @@ pub struct Given {
     pub delimiter: Option<u8>,
     pub fixed_width: Option<Vec<Field>>,
     pub verbose_manifest: bool,
-    /// PARTITION BY without INCLUDE.
+    /// PARTITION BY is given without INCLUDE.
     pub rows_lack_partitions: bool,
 }
 
@@ -137,14 +137,14 @@ impl<'t> Tokens<'t> {
         Some(first)
     }
 
-    /// What stands behind a WITH, which only an authorization may have before it: `[WITH] CREDENTIALS`.
+    /// The token after a WITH. Only an authorization may follow one: `[WITH] CREDENTIALS`.
     fn authorization(&mut self, token: &Token) -> Option<&'t Token> {
         let known = ["CREDENTIALS", "IAM_ROLE", "ACCESS_KEY_ID"];
         let follows = self.tokens.first().is_some_and(|next| known.iter().any(|known| next.is(known)));
         (token.is("WITH") && follows).then(|| self.next()).flatten()
     }
 
-    /// Passes over a word, if it stands there.
+    /// Passes over a word if it is the next token; tells whether it was.
     fn skip(&mut self, word: &str) -> bool {
         self.tokens.first().is_some_and(|token| token.is(word)) && self.next().is_some()
     }
@@ -157,7 +157,7 @@ impl<'t> Tokens<'t> {
         }
     }
 
-    /// Reads what belongs to an option, and tells it from its longer form.
+    /// Reads the value of an option. ENCRYPTED may turn out to be ENCRYPTED AUTO.
     fn value_of(&mut self, keyword: Keyword, given: &mut Given) -> Result<Keyword, OptionsError> {
         match keyword {
             Keyword::Delimiter => {
@@ -210,7 +210,7 @@ impl<'t> Tokens<'t> {
         Ok(!self.skip("INCLUDE"))
     }
 
-    /// A number of MB, unless GB stands behind it.
+    /// A number of MB, unless GB follows.
     fn size(
         &mut self,
         option: Keyword,

@@ -1,7 +1,7 @@
 //! The options of an UNLOAD statement, in UNLOAD's own syntax, and the dialect that they make.
 //!
 //! `FORMAT CSV DELIMITER ';' GZIP` can be pasted from the statement as it is. What Redshift refuses is
-//! refused here too, so that a mistake shows when it is made and not as a wrong header.
+//! refused here too, so that a mistake shows at once and not as a wrong header.
 //!
 //! Syntax and contradictions: AWS, Redshift database developer guide, UNLOAD.
 
@@ -16,16 +16,16 @@ pub use secret::{masked, names_a_secret};
 
 use super::compression::Compression;
 
-/// How the rows of the file are written, and so the header.
+/// How rows are written, and so the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// Fields divided by a delimiter, as they are, quoted or escaped: the default, with `|`.
+    /// Fields are divided by a delimiter, and may be quoted or escaped. This is the default, with `|`.
     Text {
         delimiter: u8,
         add_quotes: bool,
         escape: bool,
     },
-    /// A field is quoted where it has to be, `"` is doubled.
+    /// A field is quoted if it has to be, and a `"` in it is doubled.
     Csv {
         delimiter: u8,
     },
@@ -50,16 +50,16 @@ impl Field {
         fields.iter().fold(0, |sum, Field { width, .. }| sum.saturating_add(*width))
     }
 
-    /// Whether it is named, and not numbered: both are allowed, "anything that you choose".
+    /// Whether the id is a name and not a number. Both are allowed: "anything that you choose".
     pub fn is_named(&self) -> bool {
         !self.id.bytes().all(|byte| byte.is_ascii_digit())
     }
 }
 
-/// What of the options matters to a header.
+/// What the options say that matters to a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Whether there are any. Where nobody has said a word, nobody has said that rows are not compressed.
+    /// Whether there are any options. Without any, it is not known either whether rows are compressed.
     pub stated: bool,
     pub dialect: Dialect,
     pub compression: Option<Compression>,
@@ -67,12 +67,12 @@ pub struct Options {
     pub header: bool,
     /// PARTITION BY without INCLUDE: the rows lack the columns that name their folders.
     pub rows_lack_partitions: bool,
-    /// MANIFEST VERBOSE: a manifest with the column names will stand beside the data objects.
+    /// MANIFEST VERBOSE: UNLOAD writes a manifest with the column names.
     pub verbose_manifest: bool,
 }
 
 impl Default for Options {
-    /// Those of a statement without any.
+    /// The options of a statement without any.
     fn default() -> Options {
         let dialect = Dialect::Text { delimiter: b'|', add_quotes: false, escape: false };
         Options {
@@ -90,7 +90,7 @@ impl Default for Options {
 pub enum OptionsError {
     #[error("{0:?} is no option of UNLOAD")]
     Unknown(String),
-    #[error("{option} needs {expected}, but {} stands there", or_nothing(found.as_deref()))]
+    #[error("{option} needs {expected}, but finds {}", or_nothing(found.as_deref()))]
     Value { option: String, expected: &'static str, found: Option<String> },
     #[error("a quote is opened and not closed: {0}")]
     OpenQuote(String),

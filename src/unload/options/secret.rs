@@ -1,15 +1,16 @@
-//! A statement's options as they may be shown: without what is secret among them, or may be.
+//! A statement's options as they may be shown: without secrets, and without what may be one.
 
 use std::ops::Range;
 
 use super::OptionsError;
 use super::token::{Token, placed};
 
-/// Texts behind these are no secrets. All others are masked: a misspelt SECRET_ACCESS_KEY has one as well.
+/// The texts after these options are not secret. All other texts are masked, since a misspelt SECRET_ACCESS_KEY has a
+/// secret as well.
 const PLAIN: [&str; 8] =
     ["DELIMITER", "FIXEDWIDTH", "NULL", "REGION", "EXTENSION", "KMS_KEY_ID", "IAM_ROLE", "ACCESS_KEY_ID"];
 
-/// What options with secrets, and `aws_secret_access_key=…` itself, have in their names.
+/// Parts of the names of options with secrets, and of `aws_secret_access_key=…`.
 const MARKS: [&str; 4] = ["CREDENTIAL", "SECRET", "TOKEN", "SYMMETRIC"];
 
 const MASK: &str = "…";
@@ -20,7 +21,7 @@ pub fn masked(sql: &str) -> String {
         Ok(tokens) if !(0..tokens.len()).any(|index| is_mispaired(&tokens, index)) => tokens,
         _ if !names_a_secret(sql) => return sql.to_owned(),
         _ => {
-            // A secret may stand anywhere behind the first quotation mark.
+            // A secret may be anywhere after the first quotation mark.
             let open = ["'", "\"", "--", "/*"].iter().filter_map(|open| sql.find(open)).min();
             return open.map_or_else(|| MASK.to_owned(), |open| masked(&sql[..open]) + MASK);
         }
@@ -33,7 +34,7 @@ pub fn masked(sql: &str) -> String {
             Token::Quoted(_) if !PLAIN.iter().any(|plain| option.is_some_and(|it| it.is(plain))) => {
                 shown += &format!("'{MASK}'");
             }
-            // Nobody knows where a secret without quotes ends.
+            // It is not known where a secret without quotation marks ends.
             Token::Word(_) | Token::Name(_) | Token::Sign(_) if !token.is("AS") && is_secrets_name(option) => {
                 return shown + MASK;
             }
@@ -63,7 +64,7 @@ impl OptionsError {
 
 type Placed = (Token, Range<usize>);
 
-/// A text that holds another option's name: a quotation mark before it was not closed.
+/// Whether a text contains the name of another option, so that a quotation mark before it was not closed.
 fn is_mispaired(tokens: &[Placed], index: usize) -> bool {
     match &tokens[index].0 {
         Token::Quoted(text) => {
@@ -73,7 +74,7 @@ fn is_mispaired(tokens: &[Placed], index: usize) -> bool {
     }
 }
 
-/// What a value stands behind, AS or not.
+/// The option that a value belongs to: the token before it, or before AS.
 fn option_before(tokens: &[Placed], index: usize) -> Option<&Token> {
     tokens[..index].iter().rev().map(|(token, _)| token).find(|token| !token.is("AS"))
 }
@@ -82,7 +83,7 @@ fn is_secrets_name(option: Option<&Token>) -> bool {
     matches!(option, Some(Token::Word(word)) if names_a_secret(word))
 }
 
-/// Whether a text may have a secret in it.
+/// Whether a text may contain a secret.
 pub fn names_a_secret(text: &str) -> bool {
     let text = text.to_ascii_uppercase();
     MARKS.iter().any(|mark| text.contains(mark))

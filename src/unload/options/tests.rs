@@ -170,15 +170,15 @@ fn contradictions_are_refused() {
 #[test]
 fn errors_show_what_stands_there() {
     assert_eq!(error("HEADERS"), "\"HEADERS\" is no option of UNLOAD");
-    assert_eq!(error("DELIMITER '||'"), "DELIMITER needs one ASCII character, but \"||\" stands there");
-    assert_eq!(error("DELIMITER 'é'"), "DELIMITER needs one ASCII character, but \"é\" stands there");
-    assert_eq!(error("DELIMITER"), "DELIMITER needs one ASCII character in quotes, but nothing stands there");
-    assert_eq!(error("FORMAT ORC"), "FORMAT needs CSV, PARQUET or JSON, but \"ORC\" stands there");
+    assert_eq!(error("DELIMITER '||'"), "DELIMITER needs one ASCII character, but finds \"||\"");
+    assert_eq!(error("DELIMITER 'é'"), "DELIMITER needs one ASCII character, but finds \"é\"");
+    assert_eq!(error("DELIMITER"), "DELIMITER needs one ASCII character in quotes, but finds nothing");
+    assert_eq!(error("FORMAT ORC"), "FORMAT needs CSV, PARQUET or JSON, but finds \"ORC\"");
     assert_eq!(error("NULL AS 'x"), "a quote is opened and not closed: 'x");
-    assert_eq!(error("MAXFILESIZE 7 GB"), "MAXFILESIZE needs 5 MB to 6.2 GB, but \"7\" stands there");
-    assert_eq!(error("MAXFILESIZE 1"), "MAXFILESIZE needs 5 MB to 6.2 GB, but \"1\" stands there");
-    assert_eq!(error("MAXFILESIZE 100KB"), "MAXFILESIZE needs 5 MB to 6.2 GB, but \"100KB\" stands there");
-    assert_eq!(error("FORMAT"), "FORMAT needs CSV, PARQUET or JSON, but nothing stands there");
+    assert_eq!(error("MAXFILESIZE 7 GB"), "MAXFILESIZE needs 5 MB to 6.2 GB, but finds \"7\"");
+    assert_eq!(error("MAXFILESIZE 1"), "MAXFILESIZE needs 5 MB to 6.2 GB, but finds \"1\"");
+    assert_eq!(error("MAXFILESIZE 100KB"), "MAXFILESIZE needs 5 MB to 6.2 GB, but finds \"100KB\"");
+    assert_eq!(error("FORMAT"), "FORMAT needs CSV, PARQUET or JSON, but finds nothing");
     for spec in ["", "a", "a:0", "a:x", ":3", "a:1,,b:2"] {
         let sql = format!("FIXEDWIDTH '{spec}'");
         assert!(matches!(Options::parse(&sql), Err(OptionsError::Value { .. })), "{sql}");

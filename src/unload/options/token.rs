@@ -36,8 +36,8 @@ pub fn tokens(sql: &str) -> Result<Vec<Token>, OptionsError> {
     Ok(placed(sql)?.into_iter().map(|(token, _)| token).collect())
 }
 
-/// Each token, and where it stands. Within a text `\'` is a quotation mark, as in the samples of AWS's page
-/// on UNLOAD; where the statement can't be read so, as `DELIMITER '\'`, a backslash is just that.
+/// Each token, and its range. Within a text `\'` is a quotation mark, as in the samples of AWS's page on UNLOAD. If the
+/// statement can't be read so, like `DELIMITER '\'`, a backslash is a character like others.
 pub fn placed(sql: &str) -> Result<Vec<(Token, Range<usize>)>, OptionsError> {
     read(sql, true).or_else(|_| read(sql, false))
 }
@@ -60,8 +60,8 @@ fn read(sql: &str, escapes: bool) -> Result<Vec<(Token, Range<usize>)>, OptionsE
     Ok(tokens)
 }
 
-/// How long the comment is that the text begins with, if it does: `--` up to the end of the line, or `/* … */`,
-/// which may hold others (PostgreSQL 8.0, "Lexical Structure", from which Redshift has them).
+/// The length of the comment that the text begins with, if it begins with one: `--` up to the end of the line, or
+/// `/* … */`, which may contain others (PostgreSQL 8.0, "Lexical Structure"; Redshift's comments are the same).
 fn comment(rest: &str) -> Result<Option<usize>, OptionsError> {
     if rest.starts_with("--") {
         return Ok(Some(rest.find('\n').unwrap_or(rest.len())));
@@ -103,7 +103,8 @@ fn token(rest: &str, first: char, escapes: bool) -> Result<(Token, usize), Optio
     })
 }
 
-/// The text within the quotes that `rest` begins with, two of which stand for one, and the length of all that.
+/// The text within the quotation marks that `rest` begins with, and the length of it all. A doubled mark is one mark of
+/// the text.
 fn quoted(rest: &str, quote: char, escapes: bool) -> Option<(String, usize)> {
     let mut text = String::new();
     let mut chars = rest.char_indices().skip(1).peekable();
@@ -111,7 +112,7 @@ fn quoted(rest: &str, quote: char, escapes: bool) -> Option<(String, usize)> {
         if c == quote && chars.next_if(|(_, next)| *next == quote).is_none() {
             return Some((text, at + 1));
         } else if c == '\\' && escapes {
-            // The one that it stands before is no end, whatever it is.
+            // The character after it does not end the text, whatever it is.
             match chars.next() {
                 Some((_, next)) if next == quote => text.push(quote),
                 next => text.extend(std::iter::once(c).chain(next.map(|(_, next)| next))),
