@@ -1,9 +1,8 @@
 //! An S3 server in memory, with AWS's rules, for demonstrations and tests.
 //!
-//! It is strict where servers that people run are lenient: the least size of a part, the form of a
-//! range, pins and conditional writes, checksums, permissions to list. Objects share their bytes, so
-//! that a copy of gigabytes costs no memory. Every request is written down, and any of them can be made
-//! to fail.
+//! It is strict where other servers are lenient: about the least size of a part, the form of a range, conditional reads
+//! and writes, checksums, and permissions. Objects share their bytes, so that a copy of gigabytes costs no memory. Every
+//! request is recorded, and any of them can be made to fail.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -16,27 +15,38 @@
 //!
 //! # Layout
 //!
-//! * [`content`]: bytes that are shared, cut and joined; `combine`: their CRCs.
-//! * [`store`]: objects and uploads.
-//! * `api`: the operations; `rules`: what AWS refuses, and how; [`policy`]: what IAM is asked, and answers.
-//! * [`server`]: HTTP, the log of requests, faults.
+//! No module imports from one that is listed above it.
+//!
+//! * [`server`]: HTTP, and what tests can ask of the server; `answers`: refusals and broken answers.
+//! * `api`: the operations; `fields`: what their requests and answers have in common.
+//! * `permissions`: what a request needs; `rules`: what AWS refuses, and with which code.
+//! * `faults`: the record of requests, and faults on demand; `request`: which operation a request is.
+//! * [`store`]: objects, uploads, and the rules of buckets; `object`: one object.
+//! * [`policy`]: what IAM is asked, and what it answers.
+//! * `keys`: the key pairs of clients; `checksum`; `combine`: CRCs of joined bytes; [`content`]: bytes that are shared, cut and joined.
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
+mod answers;
 mod api;
+mod checksum;
 mod combine;
 pub mod content;
+mod faults;
+mod fields;
+mod keys;
+mod object;
+mod permissions;
 pub mod policy;
+mod request;
 mod rules;
 pub mod server;
 pub mod store;
 
 pub use content::Content;
-pub use server::{Fault, LocalS3, Request};
-pub use store::{Object, Rules, Upload};
-
-/// The key pair that the server takes.
-pub const ACCESS_KEY: &str = "test";
-pub const SECRET_KEY: &str = "testtesttest";
-/// That of a role, with the same secret: it may do what [`LocalS3::permit`] says.
-pub const ROLE_KEY: &str = "role";
+pub use faults::Fault;
+pub use keys::{ACCESS_KEY, ROLE_KEY, SECRET_KEY};
+pub use object::Object;
+pub use request::Request;
+pub use server::LocalS3;
+pub use store::{Rules, Upload};

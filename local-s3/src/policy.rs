@@ -1,19 +1,11 @@
-//! What IAM is asked for a request, and what a policy answers.
-//!
-//! Which permission an operation needs: AWS, S3 user guide, "Required permissions for Amazon S3 API operations".
-//! SSE-KMS: the same guide, "Protecting data with server-side encryption with AWS KMS".
-
-use hyper::HeaderMap;
-
-use crate::server::Request;
-use crate::store::Store;
+//! What IAM is asked, and what a policy answers.
 
 /// A question to IAM.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
     pub action: String,
     pub resource: String,
-    /// `s3:prefix`, where the question has one.
+    /// `s3:prefix`, if the question has one.
     pub prefix: Option<String>,
 }
 
@@ -22,11 +14,11 @@ pub struct Call {
 pub struct Grant {
     pub action: String,
     pub resources: Vec<String>,
-    /// What `s3:prefix` has to be like, if that is a condition.
+    /// The condition on `s3:prefix`, if there is one.
     pub prefix: Option<Prefix>,
 }
 
-/// `StringLike`, or `StringLikeIfExists`, which lets a question without the key pass.
+/// `StringLike`; or `StringLikeIfExists`, which also holds for a question without `s3:prefix`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix {
     pub pattern: String,
@@ -43,8 +35,8 @@ impl Call {
         Call::new(action, format!("arn:aws:s3:::{path}"))
     }
 
-    /// Who may learn which keys of a bucket there are. S3 asks so for a list, with its prefix; and where a
-    /// key is missing, with the key itself in place of the prefix, to say 404 or 403 (`ceph/ceph#68577`, "to match
+    /// The permission to know which keys there are. S3 asks for it with the prefix of a list; and if a key is missing,
+    /// with the key as the prefix, to choose between 404 and 403 (`ceph/ceph#68577`, "to match
     /// aws behavior"; `ceph/s3-tests`, test_head_object_404_with_policy_prefix).
     pub fn to_list(bucket: &str, prefix: &str) -> Call {
         Call { prefix: Some(prefix.to_owned()), ..Call::on("s3:ListBucket", bucket) }
@@ -60,77 +52,6 @@ impl Grant {
         };
         prefix && like(&self.action, &call.action) && self.resources.iter().any(|it| like(it, &call.resource))
     }
-}
-
-/// What has to be allowed for a request, with what is in the store now.
-pub fn needs(request: &Request, headers: &HeaderMap, query: &str, store: &Store) -> Vec<Call> {
-    let Request { operation, bucket, key, .. } = request;
-    let path = format!("{bucket}/{key}");
-    let has = |name: &str| headers.contains_key(name);
-    let kms = |action: &str, key: Option<&str>| key.map(|key| Call::new(action, key));
-    let found = store.object(bucket, key);
-    let key_of_object = || found.and_then(|object| object.headers.kms_key_id.as_deref());
-    let key_of_write = || {
-        let upload = query.split('&').find_map(|pair| pair.strip_prefix("uploadId="));
-        let upload = upload.and_then(|id| store.uploads.get(id));
-        let said = headers.get("x-amz-server-side-encryption-aws-kms-key-id").and_then(|key| key.to_str().ok());
-        match upload {
-            Some(upload) => upload.headers.kms_key_id.as_deref(),
-            None => said.or_else(|| store.rules_of(bucket).kms_key_id.as_deref()),
-        }
-    };
-    let mut calls = match *operation {
-        "HeadObject" | "GetObject" | "GetObjectTagging" | "GetObjectAttributes" => {
-            let action = match *operation {
-                "GetObjectTagging" => "s3:GetObjectTagging",
-                _ => "s3:GetObject",
-            };
-            let mut calls = vec![Call::on(action, &path)];
-            calls.extend((*operation == "GetObjectAttributes").then(|| Call::on("s3:GetObjectAttributes", &path)));
-            calls.extend(found.is_none().then(|| Call::to_list(bucket, key)));
-            // A HEAD shows a checksum only to those who may decrypt (S3 API reference, HeadObject).
-            if *operation != "GetObjectTagging" && (*operation != "HeadObject" || has("x-amz-checksum-mode")) {
-                calls.extend(kms("kms:Decrypt", key_of_object()));
-            }
-            calls
-        }
-        "ListObjectsV2" => vec![Call::to_list(bucket, &request.prefix)],
-        "PutObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" => {
-            let mut calls = vec![Call::on("s3:PutObject", &path)];
-            calls.extend(kms("kms:GenerateDataKey", key_of_write()));
-            if *operation != "PutObject" {
-                calls.extend(kms("kms:Decrypt", key_of_write()));
-            }
-            calls
-        }
-        "CompleteMultipartUpload" => {
-            let mut calls = vec![Call::on("s3:PutObject", &path)];
-            calls.extend(kms("kms:Decrypt", key_of_write()));
-            calls
-        }
-        "AbortMultipartUpload" => vec![Call::on("s3:AbortMultipartUpload", &path)],
-        "ListParts" => {
-            let mut calls = vec![Call::on("s3:ListMultipartUploadParts", &path)];
-            calls.extend(kms("kms:Decrypt", key_of_write()));
-            calls
-        }
-        "ListMultipartUploads" => vec![Call::on("s3:ListBucketMultipartUploads", bucket)],
-        "DeleteObject" => vec![Call::on("s3:DeleteObject", &path)],
-        other => vec![Call::on(&format!("s3:{other}"), &path)],
-    };
-    if let Some(source) = &request.copy_source {
-        calls.push(Call::on("s3:GetObject", source));
-        let source = source.split_once('/').map(|(bucket, key)| (bucket, key, store.object(bucket, key)));
-        match source {
-            Some((bucket, key, None)) => calls.push(Call::to_list(bucket, key)),
-            Some((.., Some(object))) => calls.extend(kms("kms:Decrypt", object.headers.kms_key_id.as_deref())),
-            None => (),
-        }
-    }
-    // S3 user guide, "Add preconditions to S3 operations": a write or deletion by ETag reads it.
-    calls.extend((has("if-match") && *operation != "GetObject").then(|| Call::on("s3:GetObject", &path)));
-    calls.extend(request.sends_tags.then(|| Call::on("s3:PutObjectTagging", &path)));
-    calls
 }
 
 /// IAM's wildcards: `*` for any characters, `?` for one (IAM user guide, "IAM JSON policy elements: Resource").

@@ -9,20 +9,22 @@ use hyper::HeaderMap;
 use s3s::dto::{CompletedPart, ETag, ETagCondition, StreamingBlob};
 use s3s::{S3ErrorCode, S3Result, s3_error};
 
+use crate::checksum::{Checksum, base64};
 use crate::content::Content;
-use crate::store::{Checked, Checksum, Headers, Object, Part, Store, Upload};
+use crate::object::{Headers, Object};
+use crate::store::{Store, StoredPart, Upload};
 
 const MIN_PART: u64 = 5 << 20;
 const MAX_PART: u64 = 5 << 30;
 const MAX_PARTS: i32 = 10_000;
-/// Of user metadata, names and values together.
+/// The most user metadata, names and values together, in bytes.
 const MAX_METADATA: usize = 2 << 10;
 
-/// CRCs that were sent along, by their algorithm.
+/// The CRCs of a request, by their algorithm.
 pub type Sent = Vec<(CrcAlgorithm, String)>;
 
 impl Store {
-    /// An object, or the answer that S3 gives where there is none.
+    /// An object, or S3's answer if there is none.
     pub fn found(&self, bucket: &str, key: &str) -> S3Result<&Object> {
         self.object(bucket, key).ok_or_else(|| match self.deny_list {
             true => s3_error!(AccessDenied, "Access Denied"),
@@ -64,7 +66,7 @@ impl Store {
 }
 
 impl Object {
-    /// What is archived gives nothing until it is restored.
+    /// An archived object can't be read until it is restored.
     pub fn allow_reading(&self) -> S3Result<()> {
         match self.archive {
             Some((_, false)) => {
@@ -89,7 +91,7 @@ impl Object {
 }
 
 impl Store {
-    /// A bucket with Object Lock wants a checksum with what is written to it (`offen/docker-volume-backup#727`,
+    /// A bucket with Object Lock requires a checksum with each write (`offen/docker-volume-backup#727`,
     /// `s3tools/s3cmd#1436`).
     pub fn allow_unchecked(&self, bucket: &str, sent: &Sent, operation: &str) -> S3Result<()> {
         match self.rules_of(bucket).is_locked && sent.is_empty() {
@@ -104,7 +106,7 @@ impl Store {
 }
 
 impl Upload {
-    /// A part that arrived; one with the same number is replaced.
+    /// Keeps a part, instead of an earlier one with the same number.
     pub fn take(&mut self, number: i32, content: Content, etag: String, now: SystemTime) -> S3Result<()> {
         if !(1..=MAX_PARTS).contains(&number) {
             return Err(s3_error!(
@@ -115,11 +117,11 @@ impl Upload {
         if content.length() > MAX_PART {
             return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
         }
-        self.parts.insert(number, Part { content, etag, modified: now });
+        self.parts.insert(number, StoredPart { content, etag, modified: now });
         Ok(())
     }
 
-    /// The parts that Complete lists, one behind the other.
+    /// The content of the parts that CompleteMultipartUpload lists.
     pub fn joined(&self, listed: &[CompletedPart]) -> S3Result<Content> {
         if listed.is_empty() {
             return Err(s3_error!(MalformedXML, "You must specify at least one part"));
@@ -189,7 +191,7 @@ pub async fn received(body: Option<StreamingBlob>) -> S3Result<Content> {
     Ok(pieces.concat().into())
 }
 
-/// The checksum to keep: what was sent is held against the content.
+/// The checksum to keep. Those that were sent must be the content's.
 pub fn verified(sent: &Sent, algorithm: Option<CrcAlgorithm>, content: &Content) -> S3Result<Checksum> {
     for (of, value) in sent {
         if algorithm.is_some_and(|algorithm| algorithm != *of) {
@@ -201,20 +203,6 @@ pub fn verified(sent: &Sent, algorithm: Option<CrcAlgorithm>, content: &Content)
     }
     let algorithm = sent.first().map(|(of, _)| *of).or(algorithm).unwrap_or(CrcAlgorithm::Crc64Nvme);
     Ok(Checksum::of(algorithm, content))
-}
-
-pub fn base64(algorithm: CrcAlgorithm, value: u64) -> String {
-    use base64::Engine;
-    let bytes = value.to_be_bytes();
-    let width = if algorithm == CrcAlgorithm::Crc64Nvme { 8 } else { 4 };
-    base64::engine::general_purpose::STANDARD.encode(&bytes[8 - width..])
-}
-
-/// The value of a composite checksum: that of the parts' checksums, one behind the other.
-pub fn of_checksums(algorithm: CrcAlgorithm, parts: &[Checked]) -> u64 {
-    let width = if algorithm == CrcAlgorithm::Crc64Nvme { 8 } else { 4 };
-    let all: Vec<u8> = parts.iter().flat_map(|part| part.checksum.value.to_be_bytes()[8 - width..].to_vec()).collect();
-    crc_fast::checksum(algorithm, &all)
 }
 
 pub fn allowed(headers: Headers) -> S3Result<Headers> {

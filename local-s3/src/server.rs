@@ -1,14 +1,14 @@
-//! HTTP in front of the store: a log of the requests, and faults on demand.
+//! The server: HTTP in front of the operations, and what tests can ask of it.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::stream;
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Bytes, Frame};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
-use hyper::http::{Response, request, response};
+use hyper::http::{Response, request};
 use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -16,75 +16,23 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
 
+use crate::answers::{broken, denial, drain, error, half};
 use crate::api::{AByteEarlier, Api};
-use crate::policy::{Call, Grant, needs};
+use crate::faults::{Fault, Traffic};
+use crate::keys::{ACCESS_KEY, ROLE_KEY, SECRET_KEY};
+use crate::permissions::needs;
+use crate::policy::{Call, Grant};
+use crate::request::Request;
 use crate::store::{Object, Rules, Store, Upload};
 
-/// A server; one that listens ends with the runtime that it was started on.
+/// A server. If it listens, it ends with the runtime on which it was started.
 #[derive(Clone)]
 pub struct LocalS3 {
     endpoint: String,
     store: Arc<Mutex<Store>>,
     traffic: Arc<Mutex<Traffic>>,
     service: S3Service,
-}
-
-/// A request as it came in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The operation's name in AWS's API.
-    pub operation: &'static str,
-    pub bucket: String,
-    /// Decoded; empty for operations on the bucket.
-    pub key: String,
-    /// `bucket/key`, decoded, of UploadPartCopy.
-    pub copy_source: Option<String>,
-    /// The range that UploadPartCopy copies, as it was sent.
-    pub copy_range: Option<String>,
-    /// Of a list.
-    pub prefix: String,
-    pub sends_tags: bool,
-    /// What IAM is asked for it.
-    pub needs: Vec<Call>,
-    /// Bytes of the body that came with it.
-    pub bytes: u64,
-}
-
-/// What may happen to a request instead of its answer.
-pub enum Fault {
-    /// An error answer, with S3's code; nothing takes effect.
-    Error(u16, &'static str),
-    /// 200 with an `<Error>` body; nothing takes effect.
-    ErrorIn200(&'static str),
-    /// The connection breaks before anything takes effect.
-    Reset,
-    /// The connection breaks after all has taken effect.
-    LostAnswer,
-    /// Half of the answer's body, then the connection breaks.
-    CutAnswer,
-    /// Half of the answer's body, as if it were all of it.
-    HalfAnswer,
-    /// It takes effect, and is answered, after this time.
-    Late(Duration),
-    /// It takes effect, and is answered, once the test says so.
-    Held(oneshot::Receiver<()>),
-    /// A copied range begins and ends a byte too early.
-    WrongRange,
-    /// Something else happens first; then the request is answered as always.
-    Meanwhile(Box<dyn FnOnce(&mut Store) + Send>),
-}
-
-type Judge = Box<dyn FnMut(&Request) -> Option<Fault> + Send>;
-
-#[derive(Default)]
-struct Traffic {
-    requests: Vec<Request>,
-    faults: Vec<(&'static str, usize, Fault)>,
-    judge: Option<Judge>,
-    /// A connection that is idle so long is never answered on again.
-    stalls_after: Option<Duration>,
 }
 
 impl std::fmt::Debug for LocalS3 {
@@ -100,7 +48,7 @@ impl Default for LocalS3 {
 }
 
 impl LocalS3 {
-    /// Serves on a port of the loopback address; 0 takes any that is free.
+    /// Listens on a port of the loopback address; 0 is any free port.
     pub async fn start(port: u16) -> io::Result<LocalS3> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let s3 = LocalS3::before(Arc::default(), format!("http://{}", listener.local_addr()?));
@@ -120,13 +68,13 @@ impl LocalS3 {
 
     fn before(store: Arc<Mutex<Store>>, endpoint: String) -> LocalS3 {
         let mut service = S3ServiceBuilder::new(Api::new(store.clone()));
-        let mut keys = SimpleAuth::from_single(crate::ACCESS_KEY, crate::SECRET_KEY);
-        keys.register(crate::ROLE_KEY.to_owned(), crate::SECRET_KEY.into());
+        let mut keys = SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY);
+        keys.register(ROLE_KEY.to_owned(), SECRET_KEY.into());
         service.set_auth(keys);
         LocalS3 { endpoint, store, traffic: Arc::default(), service: service.build() }
     }
 
-    /// What `AWS_ENDPOINT_URL_S3` has to be.
+    /// The value for `AWS_ENDPOINT_URL_S3`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -158,12 +106,12 @@ impl LocalS3 {
         self.store().deny_list = true;
     }
 
-    /// Lets the key pair of the role do this and nothing else.
+    /// Allows the role's key pair this and nothing else.
     pub fn permit(&self, policy: Vec<Grant>) {
         self.store().policy = Some(policy);
     }
 
-    /// What holds for all of a bucket from now on.
+    /// Sets the rules of a bucket.
     pub fn rule(&self, bucket: &str, rules: Rules) {
         self.store().set_rules(bucket, rules);
     }
@@ -188,17 +136,17 @@ impl LocalS3 {
         std::mem::take(&mut self.traffic().requests)
     }
 
-    /// Lets the `nth` request of an operation from now on meet a fault; the first is 1.
+    /// Chooses a fault for the `nth` request of an operation from now on; the first is 1.
     pub fn fail(&self, operation: &'static str, nth: usize, fault: Fault) {
         self.traffic().faults.push((operation, nth, fault));
     }
 
-    /// Lets a function choose what each request meets.
+    /// Lets a function choose the fault of each request.
     pub fn judge(&self, judge: impl FnMut(&Request) -> Option<Fault> + Send + 'static) {
         self.traffic().judge = Some(Box::new(judge));
     }
 
-    /// Lets a connection that was idle so long die without a word, as those of a function that was frozen
+    /// Never answers on a connection again that was idle for so long, as if the function had been frozen
     /// (awslabs/aws-sdk-rust#1417).
     pub fn stall_after(&self, idle: Duration) {
         self.traffic().stalls_after = Some(idle);
@@ -243,7 +191,7 @@ impl LocalS3 {
 
     async fn answer_with_body(&self, mut request: hyper::Request<Body>) -> Result<Response<Body>, HttpError> {
         let (parts, body) = request.into_parts();
-        let fault = self.log(&parts);
+        let fault = self.record(&parts);
         request = hyper::Request::from_parts(parts.clone(), body);
         let call = async |request| match self.refused(&parts) {
             Some(answer) => {
@@ -280,7 +228,7 @@ impl LocalS3 {
                 call(request).await
             }
             Some(Fault::Held(released)) => {
-                // A test that is over lets it go as well.
+                // If the sender is dropped, since the test is over, the request goes on as well.
                 let _ = released.await;
                 call(request).await
             }
@@ -295,10 +243,10 @@ impl LocalS3 {
         }
     }
 
-    /// What is refused before any operation: by the bucket's region, and by the role's policy.
+    /// The refusal of a request because of the bucket's region, its checksums, or the role's policy.
     fn refused(&self, parts: &request::Parts) -> Option<Response<Body>> {
         let store = self.store();
-        let request = Request::of(parts, &store);
+        let request = request_of(parts, &store);
         // S3 user guide, "Making requests using the REST API"; that a HEAD has the header alone: `dacort/s3grep#4`.
         if let Some(region) = store.rules_of(&request.bucket).region {
             let mut answer = error(StatusCode::MOVED_PERMANENTLY, "PermanentRedirect");
@@ -311,109 +259,21 @@ impl LocalS3 {
             return Some(error(StatusCode::NOT_IMPLEMENTED, "NotImplemented"));
         }
         let credential = parts.headers.get("authorization").and_then(|value| value.to_str().ok())?;
-        let is_role = credential.contains(&format!("Credential={}/", crate::ROLE_KEY));
+        let is_role = credential.contains(&format!("Credential={}/", ROLE_KEY));
         let policy = store.policy.as_ref().filter(|_| is_role)?;
         let is_allowed = |call: &Call| policy.iter().any(|grant| grant.allows(call));
         let denied = request.needs.iter().find(|call| !is_allowed(call))?;
         Some(error(StatusCode::FORBIDDEN, "AccessDenied").map(|_| Body::from(denial(denied))))
     }
 
-    /// Writes a request down, and finds the fault that waits for it.
-    fn log(&self, parts: &request::Parts) -> Option<Fault> {
-        let request = Request::of(parts, &self.store());
-        let mut traffic = self.traffic();
-        let operation = request.operation;
-        let judged = traffic.judge.as_mut().and_then(|judge| judge(&request));
-        traffic.requests.push(request);
-        let waiting = traffic.faults.iter_mut().filter(|(of, ..)| *of == operation);
-        waiting.for_each(|(_, nth, _)| *nth = nth.saturating_sub(1));
-        match traffic.faults.iter().position(|(of, nth, _)| *of == operation && *nth == 0) {
-            Some(due) => Some(traffic.faults.remove(due).2),
-            None => judged,
-        }
+    fn record(&self, parts: &request::Parts) -> Option<Fault> {
+        let request = request_of(parts, &self.store());
+        self.traffic().record(request)
     }
 }
 
-const COPY_RANGE: &str = "x-amz-copy-source-range";
-
-impl Request {
-    fn of(parts: &request::Parts, store: &Store) -> Request {
-        let path = decode(parts.uri.path().trim_start_matches('/'));
-        let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
-        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let copy_source = header("x-amz-copy-source").map(|source| decode(source.trim_start_matches('/')));
-        let query = parts.uri.query().unwrap_or_default();
-        let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
-        let operation = match parts.method {
-            Method::GET if key.is_empty() && has("uploads") => "ListMultipartUploads",
-            Method::GET if key.is_empty() => "ListObjectsV2",
-            Method::GET if has("tagging") => "GetObjectTagging",
-            Method::GET if has("attributes") => "GetObjectAttributes",
-            Method::GET if has("uploadId") => "ListParts",
-            Method::GET => "GetObject",
-            Method::HEAD => "HeadObject",
-            Method::PUT if has("partNumber") && copy_source.is_some() => "UploadPartCopy",
-            Method::PUT if has("partNumber") => "UploadPart",
-            Method::PUT => "PutObject",
-            Method::POST if has("uploads") => "CreateMultipartUpload",
-            Method::POST if has("uploadId") => "CompleteMultipartUpload",
-            Method::DELETE if has("uploadId") => "AbortMultipartUpload",
-            Method::DELETE => "DeleteObject",
-            _ => "Unknown",
-        };
-        let mut request = Request {
-            operation,
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            copy_source,
-            copy_range: header(COPY_RANGE).map(str::to_owned),
-            prefix: query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).map(decode).unwrap_or_default(),
-            sends_tags: parts.headers.contains_key("x-amz-tagging"),
-            bytes: header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0),
-            needs: Vec::new(),
-        };
-        request.needs = needs(&request, &parts.headers, query, store);
-        request
-    }
-}
-
-fn decode(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
-async fn drain(request: hyper::Request<Body>) {
-    // What can't be read any more needs no reading.
-    let _ = request.into_body().collect().await;
-}
-
-/// As IAM words it.
-fn denial(call: &Call) -> String {
-    let action = &call.action;
-    let resource = call.resource.replace('&', "&amp;").replace('<', "&lt;").replace(char::is_control, "");
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code><Message>the role is not authorized to \
-         perform: {action} on resource: \"{resource}\" because no identity-based policy allows the {action} action\
-         </Message><RequestId>local</RequestId></Error>"
-    )
-}
-
-fn error(status: StatusCode, code: &str) -> Response<Body> {
-    let xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>a fault on demand</Message>\
-         <RequestId>local</RequestId></Error>"
-    );
-    let mut response = Response::new(Body::from(xml));
-    *response.status_mut() = status;
-    response
-}
-
-fn broken() -> HttpError {
-    HttpError::new(Box::new(io::Error::from(io::ErrorKind::ConnectionReset)))
-}
-
-/// An answer's first half, and the length of the whole.
-async fn half(response: Response<Body>) -> (response::Parts, Bytes, usize) {
-    let (parts, body) = response.into_parts();
-    let whole = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    (parts, whole.slice(..whole.len() / 2), whole.len())
+fn request_of(parts: &request::Parts, store: &Store) -> Request {
+    let request = Request::parse(parts);
+    let needs = needs(&request, &parts.headers, parts.uri.query().unwrap_or_default(), store);
+    Request { needs, ..request }
 }

@@ -1,129 +1,24 @@
-//! Objects and uploads, without any protocol.
+//! What the server keeps: objects, uploads, and the rules of buckets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crc_fast::CrcAlgorithm;
 use tokio::time::Instant;
 
 use crate::content::Content;
+pub use crate::object::{Headers, Object};
 use crate::policy::Grant;
 
-/// An object with all that it carries.
-#[derive(Clone, Debug)]
-pub struct Object {
-    pub content: Content,
-    pub etag: String,
-    pub modified: SystemTime,
-    pub checksum: Option<Checksum>,
-    /// Of its parts, where the checksum is a composite one, which is no CRC of the whole.
-    pub parts: Vec<Checked>,
-    /// The header of a checksum that does not combine, like `x-amz-checksum-sha256`. HEAD shows one of no meaning.
-    pub other_checksum: Option<&'static str>,
-    pub headers: Headers,
-    /// Encrypted with a key that its writer keeps and has to send with each request: SSE-C.
-    pub customer_key: bool,
-    /// The storage class that it has been moved to, and whether it was restored from there.
-    pub archive: Option<(&'static str, bool)>,
-}
-
-/// What is given with PutObject or CreateMultipartUpload and shown by HEAD.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Headers {
-    pub metadata: HashMap<String, String>,
-    pub content_type: Option<String>,
-    pub content_disposition: Option<String>,
-    pub content_encoding: Option<String>,
-    pub content_language: Option<String>,
-    pub cache_control: Option<String>,
-    pub expires: Option<s3s::dto::Timestamp>,
-    /// As URL query parameters.
-    pub tagging: Option<String>,
-    pub kms_key_id: Option<String>,
-}
-
-/// A CRC over the whole object.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Checksum {
-    pub algorithm: CrcAlgorithm,
-    pub value: u64,
-}
-
-/// A part of a finished object.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Checked {
-    pub size: u64,
-    pub checksum: Checksum,
-}
-
-/// What holds for a whole bucket.
+/// The configuration of a bucket.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// Of the bucket's default encryption, SSE-KMS.
+    /// The key of the bucket's default encryption, SSE-KMS.
     pub kms_key_id: Option<String>,
-    /// It keeps what is written to it, by default, for some days: Object Lock.
+    /// Object Lock with a default retention.
     pub is_locked: bool,
-    /// `None`: the server's own.
+    /// `None` is the server's own region.
     pub region: Option<&'static str>,
-}
-
-impl Checksum {
-    pub fn of(algorithm: CrcAlgorithm, content: &Content) -> Checksum {
-        Checksum { algorithm, value: content.crc(algorithm) }
-    }
-}
-
-impl Object {
-    pub fn new(content: impl Into<Content>) -> Object {
-        let content = content.into();
-        let checksum = Some(Checksum::of(CrcAlgorithm::Crc64Nvme, &content));
-        let (etag, modified) = (content.etag(), SystemTime::now());
-        let (parts, headers) = (Vec::new(), Headers::default());
-        let (other_checksum, customer_key, archive) = (None, false, None);
-        Object { content, etag, modified, checksum, parts, other_checksum, headers, customer_key, archive }
-    }
-
-    /// With a header of user metadata, `x-amz-meta-` left out.
-    pub fn with_metadata(mut self, name: &str, value: &str) -> Object {
-        self.headers.metadata.insert(name.to_owned(), value.to_owned());
-        self
-    }
-
-    /// Archived in this storage class, from which nothing is given unless it was restored.
-    pub fn archived(mut self, class: &'static str, is_restored: bool) -> Object {
-        self.archive = Some((class, is_restored));
-        self
-    }
-
-    /// With this CRC in place of CRC64NVME, or with none, as older objects and other stores have.
-    pub fn with_checksum(mut self, algorithm: Option<CrcAlgorithm>) -> Object {
-        self.checksum = algorithm.map(|algorithm| Checksum::of(algorithm, &self.content));
-        self
-    }
-
-    /// With a checksum that does not combine, by its header's name, and no other.
-    pub fn with_other_checksum(self, header: &'static str) -> Object {
-        Object { checksum: None, other_checksum: Some(header), ..self }
-    }
-}
-
-impl Object {
-    /// As a multipart client writes it whose default is a CRC32: in parts of this size, with a checksum of their
-    /// checksums (`getmoto/moto#8875`, `floci-io/floci#3093`, both tried on AWS).
-    pub fn composite(mut self, algorithm: CrcAlgorithm, part: u64) -> Object {
-        let length = self.content.length();
-        let pieces = (0..length).step_by(part as usize).map(|at| self.content.slice(at, length.min(at + part)));
-        self.parts =
-            pieces.map(|piece| Checked { size: piece.length(), checksum: Checksum::of(algorithm, &piece) }).collect();
-        self.etag = format!("{}-{}", self.etag, self.parts.len());
-        self.checksum = Some(Checksum { algorithm, value: crate::rules::of_checksums(algorithm, &self.parts) });
-        self
-    }
-
-    /// Encrypted with its writer's own key, which has to be sent with each request.
-    pub fn with_customer_key(self) -> Object {
-        Object { customer_key: true, ..self }
-    }
 }
 
 /// A multipart upload that is neither completed nor aborted.
@@ -131,17 +26,17 @@ impl Object {
 pub struct Upload {
     pub bucket: String,
     pub key: String,
-    /// `None` where Create named no algorithm: then CRC64NVME, which nobody asked for.
+    /// `None` if CreateMultipartUpload named no algorithm. Then the object gets a CRC64NVME.
     pub algorithm: Option<CrcAlgorithm>,
     pub headers: Headers,
-    pub parts: BTreeMap<i32, Part>,
+    pub parts: BTreeMap<i32, StoredPart>,
     pub begun: SystemTime,
     /// How many changes the store had seen then.
     pub since: u64,
 }
 
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct StoredPart {
     pub content: Content,
     pub etag: String,
     pub modified: SystemTime,
@@ -159,7 +54,7 @@ pub struct Store {
     pub deny_checksums: bool,
     /// A server that shows a composite checksum without the `-N` behind it, and does not say what it is.
     pub hide_composite: bool,
-    /// What the key pair of the role may do; all, if nobody has said.
+    /// What the role's key pair may do; everything if this is `None`.
     pub policy: Option<Vec<Grant>>,
     rules: BTreeMap<String, Rules>,
     /// How many ETags were made that are no MD5.
@@ -206,8 +101,8 @@ impl Store {
         self.rules.insert(bucket.to_owned(), rules);
     }
 
-    /// That of bytes written under this key, if any. Under SSE-KMS it is no MD5, and another one each time
-    /// that the same bytes are written (recorded: localstack, test_s3_multipart_upload_sse).
+    /// The ETag of bytes written under this KMS key, if any. Under SSE-KMS it is no MD5, and a new one each time that the
+    /// same bytes are written (recorded: localstack, test_s3_multipart_upload_sse).
     pub fn etag(&mut self, content: &Content, kms_key_id: Option<&str>) -> String {
         if kms_key_id.is_none() {
             return content.etag();
@@ -242,7 +137,7 @@ impl Store {
         change.is_some_and(|change| *change > upload.since)
     }
 
-    /// Begins an upload and names it.
+    /// Begins an upload and returns its id.
     pub fn create(&mut self, bucket: &str, key: &str, algorithm: Option<CrcAlgorithm>, headers: Headers) -> String {
         self.created += 1;
         let id = format!("upload-{:06}", self.created);
