@@ -166,8 +166,7 @@ impl Search<'_> {
                 credible.push(name);
             } else {
                 let unload = self.source.object.uri.sibling(name.unload_prefix);
-                self.looked
-                    .push(format!("not at the places of {unload}, since nothing beside the object bears it out"));
+                self.looked.push(format!("not at the places of {unload}, since no other object is evidence for it"));
             }
         }
         Ok(credible)
