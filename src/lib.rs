@@ -11,13 +11,13 @@
 //! # The words
 //!
 //! * **unload**: what one UNLOAD statement writes. Its **unload prefix** is the URI after `TO`.
-//! * **data object**, **slice**: a file of rows that it writes. **Manifest**: the list of them, written last.
-//! * **sidecar**: an object `<unload prefix>.headers` or `<data object>.headers` that names the columns.
+//! * **data object**, or **slice**: a file of rows that it writes. **Manifest**: the list of them, written last.
+//! * **sidecar**: an object with a key like `<unload prefix>.headers` that names the columns.
 //! * **job**: one final object that is to be made.
 //! * **source**: a data object that a job copies, in the version of one ETag.
 //! * **header**: the column names as the first line of a file, in the file's own dialect.
 //! * **final object**: the header and then the rows of the sources, at the **final key**.
-//! * **plan**: the parts of the final object's multipart upload. S3 copies most of them itself.
+//! * **plan**: the parts of the final object's multipart upload, most of which S3 copies itself.
 //! * **seal**: metadata of the final object that tells which job made it, and of what.
 //! * **proof**: how it is known that the final object is right: a CRC that S3 computed, or its size and ETag.
 //! * **receipt**: what happened to one final object, as one line of JSON.

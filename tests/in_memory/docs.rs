@@ -34,3 +34,14 @@ fn each_promise_has_its_test_and_each_test_its_promise() {
     }
     assert!(named.len() > 30, "{}", named.len());
 }
+
+#[test]
+fn the_words_are_the_same_in_the_readme_and_in_the_code() {
+    let lines = |text: String, comment: &str| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(comment)?.strip_prefix("* **").map(str::to_owned));
+        lines.collect()
+    };
+    let words = lines(read("src/lib.rs").unwrap(), "//! ");
+    assert_eq!(words, lines(read("README.md").unwrap(), ""));
+    assert!(words.len() >= 10, "{words:?}");
+}

@@ -9,6 +9,7 @@ mod deletion;
 mod docs;
 mod faults;
 mod idempotence;
+mod layout;
 mod merge_safety;
 mod naming;
 mod only_aws;
