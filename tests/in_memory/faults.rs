@@ -1,6 +1,9 @@
 //! Everything that can go wrong with a request, at every request of a run, one at a time and in pairs:
 //! the final object is right, or the run fails and leaves nothing that the next one would not take up.
 //! The clock is paused, so that waits and time-outs cost nothing.
+//!
+//! Of the pairs, `make test` tries an eighth: at each two requests each mishap is the first of them once, and the second
+//! once. EXHAUSTIVE=1 tries all.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -8,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use local_s3::{Content, Fault, LocalS3, Object};
-use support::{MIB, World, manifest, rows};
+use support::{MIB, World, is_exhaustive, manifest, rows};
 
 use crate::bucket::{KEY, source, standing, with_header, world};
 
@@ -172,15 +175,17 @@ async fn in_pairs(what: &str, case: &Case, first: Range<usize>) {
     let last = requests(case).await + 1;
     for one in first.start..first.end.min(last) {
         for other in one + 1..=last {
-            for mishap in MISHAPS {
-                for another in MISHAPS {
-                    cell(case, &[(one, mishap), (other, another)], &mut tally).await;
+            for (first, mishap) in MISHAPS.into_iter().enumerate() {
+                for (second, another) in MISHAPS.into_iter().enumerate() {
+                    if is_exhaustive() || (first + second) % MISHAPS.len() == (one + other) % MISHAPS.len() {
+                        cell(case, &[(one, mishap), (other, another)], &mut tally).await;
+                    }
                 }
             }
         }
     }
     report(what, &tally);
-    assert!(tally.cells > 1_000, "{tally:?}");
+    assert!(tally.cells > if is_exhaustive() { 1_000 } else { 100 }, "{tally:?}");
 }
 
 #[tokio::test(start_paused = true)]

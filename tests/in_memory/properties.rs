@@ -2,6 +2,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use proptest::prelude::*;
+use support::is_exhaustive;
 use support::readers::records;
 use unload_header::event::{self, Notice};
 use unload_header::header::{Columns, encode};
@@ -43,7 +44,7 @@ fn holds(dialect: &Dialect, index: usize, name: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100_000))]
+    #![proptest_config(ProptestConfig::with_cases(if is_exhaustive() { 100_000 } else { 10_000 }))]
 
     /// A header is refused, or reads back as the names that it was made of.
     #[test]

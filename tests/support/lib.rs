@@ -11,6 +11,7 @@ pub mod runtime;
 pub mod template;
 pub mod wire;
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -188,6 +189,16 @@ pub fn secret() -> String {
     std::env::var("TEST_S3_SECRET").unwrap_or_else(|_| local_s3::SECRET_KEY.to_owned())
 }
 
+/// Whether sets of cases are tried whole, as in `make test-all`: with EXHAUSTIVE=1.
+pub fn is_exhaustive() -> bool {
+    std::env::var("EXHAUSTIVE").is_ok_and(|value| value == "1")
+}
+
+/// A set of cases, or every `nth` of them.
+pub fn sample<T>(cases: impl IntoIterator<Item = T>, nth: usize) -> impl Iterator<Item = T> {
+    cases.into_iter().step_by(if is_exhaustive() { 1 } else { nth })
+}
+
 /// A manifest as a cluster writes it; VERBOSE, if it has columns.
 pub fn manifest(bucket: &str, objects: &[(&str, u64)], columns: &[&str]) -> String {
     let entry =
@@ -203,7 +214,10 @@ pub fn manifest(bucket: &str, objects: &[(&str, u64)], columns: &[&str]) -> Stri
 
 /// Rows like those of an unload, `length` bytes of them; no two mebibytes are the same.
 pub fn rows(length: usize) -> Vec<u8> {
-    let mebibyte: String = (0..MIB / 32).map(|number| format!("{number:08}|Gotterdammerung|{number:06}\n")).collect();
+    // Some tests ask thousands of times.
+    static MEBIBYTE: OnceLock<String> = OnceLock::new();
+    let row = |number| format!("{number:08}|Gotterdammerung|{number:06}\n");
+    let mebibyte = MEBIBYTE.get_or_init(|| (0..MIB / 32).map(row).collect());
     let mut rows = Vec::with_capacity(length + MIB);
     while rows.len() < length {
         let at = rows.len();

@@ -33,7 +33,10 @@ async fn carry(s3: &LocalS3, request: HttpRequest) -> Result<HttpResponse, Conne
     let mut request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
     let host = request.uri().authority().unwrap().as_str().parse().unwrap();
     request.headers_mut().insert("host", host);
-    let request = request.map(|body| Bytes::copy_from_slice(body.bytes().unwrap()).into());
+    let (parts, body) = request.into_parts();
+    // In one piece, which is not copied.
+    let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
+    let request = hyper::Request::from_parts(parts, body.into());
     let answer = s3.answer(request).await.map_err(|error| ConnectorError::io(error.into()))?;
     let (parts, mut body) = answer.into_parts();
     let mut frames: Vec<Result<Frame<Bytes>, std::io::Error>> = Vec::new();
