@@ -48,7 +48,7 @@ async fn no_columns_anywhere_lists_every_place() {
         format!("s3://{bucket}/unload/2026.headers (no such key)"),
         format!("s3://{bucket}/unload/202manifest (no such manifest)"),
         format!("s3://{bucket}/unload/2026manifest (does not list the object)"),
-        format!("not at the places of s3://{bucket}/unload/202, since nothing beside the object bears it out"),
+        format!("not at the places of s3://{bucket}/unload/202, since no other object is evidence for it"),
         "not at those of its folder, since its name is one that UNLOAD writes".to_owned(),
     ] {
         assert!(error.contains(&place), "{place} is not in: {error}");
