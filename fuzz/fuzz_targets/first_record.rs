@@ -5,8 +5,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use unload_header::header::encode;
 use unload_header::header::beginning::{Beginning, FirstRecord, expected, without_ending};
+use unload_header::header::encode;
 use unload_header::unload::Compression;
 use unload_header::unload::{Dialect, Options};
 

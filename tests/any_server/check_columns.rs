@@ -90,7 +90,7 @@ async fn what_the_options_say_of_the_compression_must_be_so() {
     assert!(message.contains("is bzip2 by the options, and zstd by its content"), "{message}");
     let (_, message) = refused(&world, "DELIMITER '|'").await;
     assert!(message.contains("is not compressed by the options, and zstd by its content"), "{message}");
-    assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written, "without options nobody has said anything");
+    assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written, "without options, nothing is contradicted");
     for bytes in [Vec::new(), Compression::Zstd.member(b"").unwrap()] {
         world.put(KEY, bytes).await;
         assert_eq!(world.receipt(&[("UNLOAD_OPTIONS", "ZSTD")], KEY).await.outcome, Outcome::Written, "no rows");
@@ -188,7 +188,7 @@ async fn a_large_source_without_rows_is_passed_over() {
     assert_eq!(error.kind(), "ColumnsDiffer", "{error}");
 }
 
-/// Where nobody names columns, the bytes are looked at before that is an error.
+/// If the columns are named nowhere, the bytes are looked at before that is an error.
 #[tokio::test]
 async fn what_names_its_columns_itself_is_skipped_without_names() {
     let json = "{\"id\":1,\"name\":\"a\"}\n{\"id\":2}\n";

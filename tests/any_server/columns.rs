@@ -58,7 +58,7 @@ async fn no_columns_anywhere_lists_every_place() {
 }
 
 #[tokio::test]
-async fn a_manifest_of_another_run_does_not_speak_for_an_object() {
+async fn a_manifest_of_another_run_is_not_used_for_an_object() {
     let world = World::new().await;
     world.put("unload/q_000", "1|2\n").await;
     let manifest = |key: &str, size: u32| {
@@ -74,7 +74,7 @@ async fn a_manifest_of_another_run_does_not_speak_for_an_object() {
 }
 
 #[tokio::test]
-async fn a_late_sidecar_does_the_objects_that_it_speaks_for() {
+async fn a_late_sidecar_starts_the_jobs_of_its_objects() {
     let world = World::new().await;
     for key in [
         "unload/q_0000_part_00",

@@ -21,7 +21,7 @@ enum Outcome {
     Written,
     /// The object has its names already.
     Skipped,
-    /// Without a manifest, nobody can tell which objects an unload has.
+    /// Without a manifest, it is not known which objects an unload has.
     Waiting,
     /// A header within compressed data can't be replaced.
     HeaderInside,

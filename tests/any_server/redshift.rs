@@ -86,7 +86,7 @@ impl Form {
         all
     }
 
-    /// As it stands in the statement.
+    /// As in the statement.
     pub fn sql(&self) -> String {
         let spec = if self.partition == Partition::By { NARROW } else { SPEC };
         let options = [
@@ -125,7 +125,7 @@ impl Form {
         self.delimiter.unwrap_or(if self.text == Text::Csv { ',' } else { '|' })
     }
 
-    /// What stands behind TO, and the keys of two files.
+    /// The URI after TO, and the keys of two files.
     pub fn keys(&self, folder: &str) -> (String, [String; 2]) {
         let (prefix, partition) = match self.partition {
             Partition::None => (format!("{folder}/q_"), String::new()),
@@ -190,7 +190,7 @@ impl Form {
         }
     }
 
-    /// A line. With ADDQUOTES numbers and NULL may stand bare, as in one of AWS's examples.
+    /// A line. With ADDQUOTES numbers and NULL may be without quotes, as in one of AWS's examples.
     fn record(&self, values: &[String], is_header: bool) -> String {
         let delimiter = self.delimiter();
         let value = |(index, value): (usize, &String)| match self.text {

@@ -186,7 +186,7 @@ async fn a_header_of_other_names_is_replaced() {
 
 /// A manifest has the names that HEADER has put there.
 #[tokio::test]
-async fn a_header_is_left_alone_where_nobody_names_others() {
+async fn a_header_is_left_alone_if_no_other_names_are_given() {
     let world = World::new().await;
     world.put(KEY, "id|name\n1|a\n").await;
     world.put("unload/q_manifest", manifest(&world.bucket, &[(KEY, 12)], &["id", "name"])).await;

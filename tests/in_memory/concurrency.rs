@@ -38,7 +38,7 @@ enum News {
     Nothing,
 }
 
-/// The requests that wait for their turn. Others go through at once: they read what nobody writes, or
+/// The requests that wait for their turn. Others go through at once: they read what neither run writes, or
 /// write to an upload of their own, so that their place in the order makes no difference.
 type Gate = Arc<Mutex<VecDeque<oneshot::Sender<()>>>>;
 

@@ -1,5 +1,4 @@
-//! The documentation names the tests that hold its promises: they are there, and in `docs/semantics.md`
-//! all are that a promise stands on.
+//! The documentation names tests that exist, and `docs/semantics.md` names all tests of its promises.
 
 use std::collections::BTreeSet;
 

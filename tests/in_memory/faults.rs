@@ -169,7 +169,7 @@ async fn one_at_a_time(what: &str, case: &Case) {
     assert!(tally.cells > 40 && tally.failed == 0, "one fault is survived: {tally:?}");
 }
 
-/// A request tried again is a request, so that pairs hit the same one twice as well.
+/// A retry is a request as well, so that a pair may hit the same request twice.
 async fn in_pairs(what: &str, case: &Case, first: Range<usize>) {
     let mut tally = Tally::default();
     let last = requests(case).await + 1;

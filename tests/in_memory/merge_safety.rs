@@ -190,7 +190,7 @@ async fn slices_that_change_meanwhile_are_never_mixed() {
             let newest = Object::new(after[2].clone());
             meanwhile(&world, operation, nth, move |store| store.put("bucket", &key(2), newest));
             merge(&world).await;
-            // What was copied entirely before may be what stands; the new manifest's event is still to come.
+            // If all was copied before the change, the object is of the old slices until the new manifest's event comes.
             let stands = world.local().get("bucket", FINAL).unwrap().content;
             let complete = operation == "CompleteMultipartUpload" || nth == count;
             assert!(

@@ -25,7 +25,7 @@ fn list(world: &World, keys: &[&str], columns: &[&str]) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_number_is_borne_out_by_the_files_before_it() {
+async fn a_file_number_needs_the_files_before_it() {
     let world = World::in_memory().await;
     put(&world, &[("unload/q.headers", "of_q"), ("unload/q000", "1\n"), ("unload/q1000", "2\n")]);
     assert_eq!(kind(&world, &[], "unload/q1000").await, "ColumnsNotFound", "it is the first file of q1");
@@ -43,7 +43,7 @@ async fn a_file_number_is_borne_out_by_the_files_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_delete_source_a_final_object_stands_for_the_file_before() {
+async fn with_delete_source_a_final_object_serves_as_the_file_before() {
     let world = World::in_memory().await;
     put(&world, &[("unload/q1.headers", "of_q1"), ("unload/q.headers", "of_q"), ("unload/q1000", "1\n")]);
     world.run(&[DELETE], &["unload/q1000"]).await.unwrap();
@@ -54,7 +54,7 @@ async fn with_delete_source_a_final_object_stands_for_the_file_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_delete_source_no_folder_speaks_for_a_name_that_may_be_counted() {
+async fn with_delete_source_no_folder_names_an_object_that_unload_may_have_numbered() {
     use unload_header::unload::Compression;
     let world = World::in_memory().await;
     let variables = [DELETE, ("FINAL_KEY", "final/{path}{compression}"), ("UNLOAD_OPTIONS", "GZIP EXTENSION 'csv'")];

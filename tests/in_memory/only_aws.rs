@@ -40,7 +40,7 @@ fn count(world: &World, operation: &str) -> usize {
 
 /// The bucket's default encryption is SSE-KMS, so that the mark's ETag is no MD5; and no CRC of the whole is known.
 #[tokio::test(start_paused = true)]
-async fn a_stopped_upload_under_kms_is_taken_up() {
+async fn a_stopped_upload_under_kms_is_resumed() {
     let sources =
         [source(LARGE).with_checksum(None), source(LARGE), source(LARGE).with_checksum(Some(CrcAlgorithm::Crc32Iscsi))];
     for source in sources {
@@ -56,7 +56,7 @@ async fn a_stopped_upload_under_kms_is_taken_up() {
         world.local().judge(|_| None);
         world.local().take_requests();
         assert_eq!(world.receipt(&KMS, KEY).await.outcome, Outcome::Written);
-        assert_eq!(count(&world, "CreateMultipartUpload"), 0, "it is taken up");
+        assert_eq!(count(&world, "CreateMultipartUpload"), 0, "it is resumed");
         assert!(is_right(&world, &source) && world.local().uploads().is_empty());
     }
 }
@@ -74,7 +74,7 @@ async fn a_bucket_with_object_lock_takes_it() {
     }
 }
 
-/// What S3 found is what was read, though nobody knows what the source's CRC was.
+/// S3 computed the CRC of what was read, although the CRC of the source is not known.
 #[tokio::test(start_paused = true)]
 async fn a_small_object_has_a_proof_without_a_crc_of_the_source() {
     let world = world(source(100).with_checksum(None)).await;

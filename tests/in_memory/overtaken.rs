@@ -55,7 +55,7 @@ async fn two_runs_of_one_job_write_once() {
     }
 }
 
-/// S3 says 200 before it has put the parts together; what it finds then stands in the body.
+/// S3 answers 200 before it has put the parts together. If that fails, the error is in the body.
 #[tokio::test(start_paused = true)]
 async fn what_completion_finds_after_it_said_200_counts_as_well() {
     for code in ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload", "InvalidPart", "BadDigest"] {
@@ -86,7 +86,7 @@ async fn a_final_key_that_keeps_changing_ends_as_an_error() {
     }
 }
 
-/// The object that stands there when the run looks is somebody else's, written since.
+/// When the run looks at its final object, another program has replaced it.
 #[tokio::test(start_paused = true)]
 async fn a_result_that_is_replaced_at_once_is_looked_at_again() {
     let world = world(LARGE).await;

@@ -1,4 +1,4 @@
-//! The plan, held against S3's rules and, at scaled-down limits, against exhaustive search.
+//! The plan keeps S3's rules and, with scaled-down limits, is as good as exhaustive search finds.
 
 use proptest::prelude::*;
 use unload_header::copy::part::{Origin, Piece, PlannedPart};
@@ -201,7 +201,7 @@ fn refuses_what_s3_cannot_hold() {
 fn more_slices_than_parts_are_gathered() {
     assert_eq!(check(&line(100, &vec![5 * MIB; 10_000]), &Limits::AWS), 5 * MIB + 100);
     assert_eq!(check(&line(100, &vec![5 * MIB; 10_001]), &Limits::AWS), 10 * MIB + 100);
-    // Of sizes up to 100 MiB, those are taken that stand beside what is uploaded anyway.
+    // Of the sources up to 100 MiB, those are uploaded that are next to something that is uploaded anyway.
     let mixed: Vec<u64> = (0..10_100).map(|slice| slice * 7_919 % 10_007 * 10_478).collect();
     let through = check(&line(100, &mixed), &Limits::AWS);
     let least = plan(line(100, &mixed), &Limits { max_parts: 20_000, ..Limits::AWS }).unwrap();

@@ -46,7 +46,7 @@ async fn a_checksum_that_does_not_combine_proves_nothing() {
     }
 }
 
-/// S3 itself refuses it, though nobody has read the source.
+/// S3 itself refuses it, although the function has not read the source.
 #[tokio::test(start_paused = true)]
 async fn a_wrong_range_never_becomes_a_final_object() {
     for algorithm in [CrcAlgorithm::Crc64Nvme, CrcAlgorithm::Crc32IsoHdlc, CrcAlgorithm::Crc32Iscsi] {
@@ -68,7 +68,7 @@ async fn a_wrong_range_never_becomes_a_final_object() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_range_once_is_mended() {
+async fn a_range_that_was_wrong_once_is_copied_again() {
     let world = world(LARGE).await;
     world.local().fail("UploadPartCopy", 2, Fault::WrongRange);
     assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);

@@ -1,4 +1,4 @@
-//! The S3 in memory answers as AWS's was recorded to: what the other tests stand on.
+//! The S3 in memory answers as AWS's S3 was recorded to. The other tests rely on it.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -160,7 +160,7 @@ async fn an_object_is_deleted_if_it_is_the_one() {
     let delete = || world.client.delete_object().bucket(&world.bucket).key("key");
     assert_eq!(code(delete().if_match("\"other\"").send().await), "PreconditionFailed");
     assert_eq!(code(delete().send().await), "success");
-    assert_eq!(code(delete().send().await), "success", "one that is gone is as good");
+    assert_eq!(code(delete().send().await), "success", "that it is gone already is no error");
     assert!(world.object("key").await.is_none());
 }
 

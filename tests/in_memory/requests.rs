@@ -111,7 +111,7 @@ async fn an_archived_source_is_told_apart_from_a_forbidden_one() {
     assert_eq!(world.run(&[], &[KEY]).await.unwrap_err().kind(), "S3.InvalidObjectState");
 }
 
-/// What S3 refuses for good fails the call, says which part of which object, and leaves nothing.
+/// A permanent refusal fails the invocation, says which part of which object, and leaves nothing.
 #[tokio::test]
 async fn a_lasting_fault_leaves_nothing_behind() {
     for (operation, part) in
@@ -129,7 +129,7 @@ async fn a_lasting_fault_leaves_nothing_behind() {
 
 /// A thousand keys are a page.
 #[tokio::test]
-async fn a_sidecar_speaks_for_more_objects_than_a_page_lists() {
+async fn a_sidecar_is_used_for_more_objects_than_a_page_lists() {
     let world = world(100).await;
     for slice in 1..1_100 {
         world.local().put(&world.bucket, &format!("unload/q_{slice:04}_part_00"), Object::new("1|2|3\n"));

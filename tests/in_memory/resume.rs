@@ -186,7 +186,7 @@ async fn stopped() -> World {
 
 /// Rows of the same size, names of the same length: every part would look right.
 #[tokio::test(start_paused = true)]
-async fn an_upload_of_another_job_is_not_taken_up() {
+async fn an_upload_of_another_job_is_not_resumed() {
     let other = Object::new(Content::repeat("9|other|row\n".repeat(1_000), SIZE)).with_checksum(None);
     let world = stopped().await;
     world.local().put("bucket", KEY, other.clone());
@@ -222,7 +222,7 @@ async fn a_source_without_a_crc_goes_on_as_well() {
     right(&world, "idx|venue|name\n", &source(SIZE));
 }
 
-/// S3 is gone for good in the middle: what is there is kept for the next try.
+/// S3 stops answering in the middle: the parts that it has are kept for the next try.
 #[tokio::test(start_paused = true)]
 async fn a_job_that_fails_for_now_is_left_to_the_next_try() {
     let world = world(SIZE, 1).await;

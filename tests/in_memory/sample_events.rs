@@ -1,4 +1,4 @@
-//! The sample events: each through the handler, on the bucket that they speak of.
+//! The sample events: each through the handler, on the bucket that they are of.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! Worlds made at random: two to four unloads whose prefixes and folders get in each other's way, written in
 //! an order that Redshift and an app could have, with events that come late, twice and in any order, calls
-//! that are killed between two requests and tried again, and a second UNLOAD over the first. An oracle that
+//! that are killed between two requests and retried, and a second UNLOAD over the first. An oracle that
 //! knows which unload wrote which object says what is right at the end: see `worlds/oracle.rs`.
 //!
 //! `WORLDS=2000 cargo test --all-features --test in_memory worlds -- --nocapture` tries that many of

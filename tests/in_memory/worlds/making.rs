@@ -57,7 +57,7 @@ const ODD: [&str; 4] = [
 ];
 
 impl Model {
-    /// The world of a seed. Those whose keys collide, or of which nobody can say what is right, are made anew.
+    /// The world of a seed. A world whose keys collide, or in which it is not known what is right, is made anew.
     pub fn of(seed: u64) -> Model {
         let mut random = Random::new(seed);
         loop {
@@ -170,7 +170,7 @@ fn second(
         let mut number = 0..;
         next.slices.retain(|_| kept.contains(&number.next().unwrap()));
     }
-    // Rows of the new run would get the old names until a late sidecar is there. That is mended when it comes,
+    // Rows of the new run would get the old names until a late sidecar is there. That is corrected when it comes,
     // but not where the sources are deleted by then, or where it never comes.
     if let Some(sidecar) = &mut unload.sidecar {
         sidecar.early |= settings.delete || !next.complete;

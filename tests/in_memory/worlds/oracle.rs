@@ -3,14 +3,14 @@
 //!
 //! Decisions, where a reader of S3 can't know better:
 //!
-//! * A sidecar that the app wrote for a second UNLOAD speaks for slices of the first that are not overwritten
+//! * A sidecar that the app wrote for a second UNLOAD is used for slices of the first that are not overwritten
 //!   (yet): for these either run's names are right; and if it names the partition columns, as many of those as make
 //!   up the number of fields that the rows have.
 //! * Slices and partitions that a second UNLOAD no longer writes may keep their final object; it need not be
 //!   there. With `single` their rows are superseded with the object that held them.
 //! * While a second UNLOAD is half-way (for ever, in a world that ends so), nothing is due of what it began to
-//!   overwrite: the first one's final objects may stand or be absent.
-//! * Two unloads that render to one final key: one of them stands, and the other has an error.
+//!   overwrite: the first one's final objects may be there or absent.
+//! * Two unloads with the same final key: one of them has its final object, and the other an error.
 
 use std::collections::BTreeMap;
 
@@ -146,7 +146,7 @@ pub fn unload_name(to: &str, folder: &str) -> String {
     }
 }
 
-/// What stands at the end, against what should; `errors` are those of the last delivery.
+/// Compares what is there at the end with what should be. `errors` are those of the last delivery.
 pub fn judge(model: &Model, claims: &[Claim], bucket: &Bucket, errors: &[String]) -> Verdict {
     let mut verdict = Verdict::default();
     let mut targets: BTreeMap<&str, Vec<&Claim>> = BTreeMap::new();

@@ -215,7 +215,7 @@ pub async fn play(model: &Model, seed: u64) -> End {
         dead: Arc::default(),
     };
     stage.act().await;
-    // A sidecar's event does the jobs of all that it speaks for, and a manifest's those of all that it lists:
+    // A sidecar's event starts the jobs of all its objects, and a manifest's those of all that it lists:
     // slices whose events have ended in the queue by then are not left out.
     stage.story.push("  -- sidecars and manifests again".to_owned());
     let tells = |key: &str| key.ends_with(".headers") || key.ends_with("manifest");
@@ -294,7 +294,7 @@ pub fn all(rest: u64) {
     assert!(worlds < 10 || standing * 10 >= due * 9, "of {due} final objects only {standing} stand");
 }
 
-/// A story to mend the function by: what is wrong, and what was written and done about that.
+/// The story of a world: what is wrong, and all that was written and done before it.
 fn tell(seed: u64, model: &Model, verdict: &Verdict, story: &[String], whole: bool) -> String {
     let mut told = vec![format!("WORLD={seed}: {:?}", model.settings)];
     told.extend(model.unloads.iter().map(|unload| format!("  {}", unload.told())));

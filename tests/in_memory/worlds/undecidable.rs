@@ -1,4 +1,4 @@
-//! Worlds of which nobody could say what is right by what stands in S3, so that the oracle would ask for the
+//! Worlds in which what is in S3 does not tell what is right, so that the oracle would ask for the
 //! impossible. They are made anew. All others are held to the letter: a wrong object is wrong, whoever guessed.
 //!
 //! Only folders are ever undecidable: `sales/dt=A/0000_part_00` may be of TO `sales/dt=A/`, of `sales/` and of
@@ -18,7 +18,7 @@ pub fn any(settings: &Settings, unloads: &[Unload]) -> bool {
     unloads.iter().any(|unload| keys(unload).any(|(key, listed)| undecidable(settings, unloads, unload, key, listed)))
 }
 
-/// Whether a sidecar of `other` stands at one of the two places where that of a partitioned unload may, while its own
+/// Whether a sidecar of `other` is at one of the two places where that of a partitioned unload may be, while its own
 /// is missing: `q.headers` may be that of TO `q`, with PARTITION BY or without, and of nothing else in sight.
 fn borrows(unload: &Unload, other: &Unload) -> bool {
     let lacks = unload.sidecar.is_none_or(|sidecar| !sidecar.early);
