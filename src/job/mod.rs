@@ -2,15 +2,15 @@
 //!
 //! | step | file |
 //! |---|---|
-//! | an event: the jobs that its objects ask for, done side by side, and the answer | [`handler`] |
-//! | what one object asks for, by its role and by OUTPUT | [`tasks`] |
-//! | one job: tried until it is finished | [`run`] |
-//! | one try, which goes through the steps below from top to bottom | [`attempt`] |
-//! | what is at the final key already | [`existing`] |
-//! | what the final object is made of: the sources and their columns | [`sources`], [`columns`] |
-//! | the header, and the sources behind it | [`wanted`], [`assemble`], [`join`] |
+//! | an event: the jobs that its objects ask for, done side by side, and the answer | `handler` |
+//! | what one object asks for, by its role and by OUTPUT | `tasks` |
+//! | one job: tried until it is finished | `run` |
+//! | one try, which goes through the steps below from top to bottom | `attempt` |
+//! | what is at the final key already | `existing` |
+//! | what the final object is made of: the sources and their columns | `sources`, `columns` |
+//! | the header, and the sources behind it | `wanted`, `assemble`, `join` |
 //! | the copy | [`crate::copy`] |
-//! | the sources deleted, if that is wanted | [`delete`] |
+//! | the sources deleted, if that is wanted | `delete` |
 //!
 //! What is at the final key is looked at before anything else, and the write at the end is refused if that has changed
 //! since. So whatever a try writes was made from what was there after the try began, and a try that began earlier can't

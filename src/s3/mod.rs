@@ -1,4 +1,4 @@
-//! The S3 client: one function for each S3 operation, in [`objects`] and [`uploads`]. Nothing else knows the AWS SDK.
+//! The S3 client: one function for each S3 operation, in `objects` and `uploads`. Nothing else knows the AWS SDK.
 
 mod client;
 mod error;
