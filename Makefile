@@ -14,12 +14,12 @@ help: ## this list
 demo: ## show the function at work, on an S3 in memory; needs Rust only
 	cargo run --quiet --features demo --bin unload-header demo
 
-test: ## unit, property and behaviour tests; needs Rust only
+test: ## all tests, on an S3 in memory, with samples of the large sets; needs Rust only
 	cargo test --workspace --all-features
 
+test-all: export EXHAUSTIVE = 1
 test-all: export WORLDS = 2000
-test-all: test ## the same, and 2,000 random worlds of unloads that get in each other's way
-	cargo test --all-features --test in_memory worlds
+test-all: test ## the same with every set of cases whole, and 2,000 random worlds of unloads
 
 test-servers: export TEST_READERS = $(CURDIR)/.tools/readers/bin/python
 test-servers: ## what holds on every server, on SeaweedFS and ministack; needs Python as well
