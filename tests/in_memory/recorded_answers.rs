@@ -4,6 +4,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use local_s3::Object;
+use local_s3::policy::{Grant, Prefix};
 use support::{MIB, World, rows};
 use unload_header::uri::Uri;
 
@@ -213,6 +214,29 @@ async fn a_missing_key_is_missing_to_those_who_may_list_it() {
         let found = handler.s3.head(&Uri::new(bucket, key)).await;
         let said = found.map(|head| if head.is_some() { "there" } else { "none" });
         assert_eq!(said.unwrap_or_else(|error| if error.status == Some(403) { "403" } else { "?" }), expected, "{key}");
+    }
+}
+
+/// Who may read a key, but not list it, does not learn that it is missing.
+#[tokio::test]
+async fn a_missing_key_is_forbidden_to_those_who_may_only_read_it() {
+    let world = World::in_memory().await;
+    let handler = world.handler(&[]);
+    let grant = |action: &str, resource: &str, prefix: Option<&str>| Grant {
+        action: action.to_owned(),
+        resources: vec![resource.to_owned()],
+        prefix: prefix.map(|pattern| Prefix { pattern: pattern.to_owned(), if_exists: false }),
+    };
+    let list = grant("s3:ListBucket", "arn:aws:s3:::bucket", Some("unload/*"));
+    world.local().permit(vec![grant("s3:GetObject", "*", None), list]);
+    for (bucket, key, status) in
+        [("bucket", "unload/none", None), ("bucket", "final/none", Some(403)), ("finals", "unload/none", Some(403))]
+    {
+        let found = handler.s3.head(&Uri::new(bucket, key)).await;
+        assert_eq!(
+            found.map(|head| head.is_some()).map_err(|error| error.status),
+            status.map_or(Ok(false), |it| Err(Some(it)))
+        );
     }
 }
 
