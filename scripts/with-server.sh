@@ -25,7 +25,7 @@ seaweedfs)
     # A bucket takes one volume at first, not seven, and volumes are small: each test has buckets of its own, and
     # there are as many volumes as the free disk has room for.
     WEED_S3_SSE_KEY=x WEED_MASTER_VOLUME_GROWTH_COPY_1=1 "$bin/weed" -logdir=log server -dir=data -ip=127.0.0.1 -ip.bind=127.0.0.1 \
-        -master.port=19011 -master.port.grpc=19111 -master.volumeSizeLimitMB=256 \
+        -master.port=19011 -master.port.grpc=19111 -master.volumeSizeLimitMB=64 \
         -volume.port=19012 -volume.port.grpc=19112 -volume.max=0 \
         -filer -filer.port=19013 -filer.port.grpc=19113 \
         -s3 -s3.port=19010 -s3.port.grpc=19110 -s3.port.iceberg=0 -s3.port.lance=0 -s3.config=s3.json \

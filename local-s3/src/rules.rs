@@ -136,6 +136,16 @@ impl Upload {
             let stored = self.parts.get(&number).filter(|stored| etag == Some(&stored.etag));
             let stored = stored
                 .ok_or_else(|| s3_error!(InvalidPart, "part {number} could not be found, or its ETag is another"))?;
+            // S3 compares the CRC of a listed part with its own (localstack's model of S3, complete_multipart).
+            let crcs = [
+                (CrcAlgorithm::Crc64Nvme, &part.checksum_crc64nvme),
+                (CrcAlgorithm::Crc32IsoHdlc, &part.checksum_crc32),
+                (CrcAlgorithm::Crc32Iscsi, &part.checksum_crc32c),
+            ];
+            let sent = crcs.iter().find_map(|(of, value)| Some((*of, value.as_ref()?)));
+            if sent.is_some_and(|(of, value)| base64(of, stored.content.crc(of)) != *value) {
+                return Err(s3_error!(InvalidPart, "the checksum of part {number} is another"));
+            }
             let size = stored.content.length();
             if size < MIN_PART && index + 1 < listed.len() {
                 return Err(s3_error!(EntityTooSmall, "part {number} has {size} bytes; MinSizeAllowed is {MIN_PART}"));

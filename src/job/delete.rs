@@ -36,12 +36,15 @@ async fn delete(s3: &S3, source: &ObjectVersion) -> Result<bool, Error> {
     let deleted = match s3.delete(&source.uri, Some(&source.etag)).await {
         Err(error) if error.status == Some(501) => match s3.head(&source.uri).await? {
             Some(found) if found.object.etag == source.etag => s3.delete(&source.uri, None).await,
-            _ => Err(error),
+            None => return Ok(true),
+            Some(_) => Err(error),
         },
         result => result,
     };
     match deleted {
         Ok(()) => Ok(true),
+        // It is gone: a first answer was lost, or another run has deleted it.
+        Err(error) if error.status == Some(404) => Ok(true),
         Err(error) if error.is_overtaken() || error.status == Some(501) => Ok(false),
         Err(error) => Err(error.into()),
     }

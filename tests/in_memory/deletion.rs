@@ -56,6 +56,16 @@ async fn a_source_is_kept_when_anything_is_in_doubt() {
     assert!(world.local().get("bucket", KEY).is_some());
 }
 
+/// The first answer is lost, and the retry finds no object: it is deleted all the same.
+#[tokio::test(start_paused = true)]
+async fn a_deletion_whose_answer_is_lost_is_a_deletion() {
+    let world = world(100).await;
+    world.local().fail("DeleteObject", 1, Fault::LostAnswer);
+    let receipt = world.receipt(&DELETE, KEY).await;
+    assert_eq!(receipt.reason.as_deref(), Some("the source is deleted"));
+    assert!(world.local().get("bucket", KEY).is_none());
+}
+
 /// A server that can't delete by ETag: looked at once more, and then deleted.
 #[tokio::test(start_paused = true)]
 async fn a_server_without_conditional_deletion_deletes_all_the_same() {
