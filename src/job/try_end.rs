@@ -7,7 +7,6 @@ use crate::receipt::Receipt;
 use crate::unload::Compression;
 
 /// What a try takes for granted about its sources. If it turns out to be wrong, the next try knows better.
-#[derive(Default)]
 pub struct Assumptions {
     /// How they are compressed.
     pub compression: Option<Compression>,

@@ -77,4 +77,9 @@ async fn a_server_without_conditional_deletion_deletes_all_the_same() {
     world.local().delete("bucket", FINAL);
     overwritten_before_deletion(&world);
     assert!(world.receipt(&DELETE, KEY).await.reason.unwrap().contains("is not deleted"));
+    world.local().put("bucket", KEY, source(100));
+    world.local().delete("bucket", FINAL);
+    let gone = |store: &mut local_s3::store::Store| store.delete("bucket", KEY);
+    world.local().fail("DeleteObject", 1, Fault::Meanwhile(Box::new(gone)));
+    assert_eq!(world.receipt(&DELETE, KEY).await.reason.as_deref(), Some("the source is deleted"));
 }

@@ -307,6 +307,12 @@ async fn a_slice_asks_for_its_manifest() {
     assert_eq!(world.receipt(&[SINGLE], keys[1]).await.outcome, Outcome::Written);
     assert_eq!(world.text("final/q.csv").await, "id\n1\n2\n");
     assert_eq!(world.receipt(&[SINGLE], keys[0]).await.outcome, Outcome::Waiting, "nothing is left to do");
+    // A second UNLOAD over the first. The final object that is there is of the manifest before.
+    put(&world, &[(keys[0], "30\n")]);
+    let listed = list(&world, &keys, &["id"]);
+    put(&world, &[("unload/q_manifest", &listed)]);
+    assert_eq!(world.receipt(&[SINGLE], keys[0]).await.outcome, Outcome::Written);
+    assert_eq!(world.text("final/q.csv").await, "id\n30\n2\n");
 }
 
 #[tokio::test(start_paused = true)]
