@@ -13,7 +13,9 @@ use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use crate::checksum::{Checked, Checksum as Kept, base64};
 use crate::fields::{full_object, headers, sent, show, shown, with_checksum, with_checksum_of};
 use crate::object::{Headers, Object as Stored};
-use crate::rules::{Sent, allowed, copy_range, copy_source, failed, matches, received, verified};
+use crate::rules::{
+    Sent, allowed, copy_range, copy_source, failed, is_composite_by_default, matches, received, verified,
+};
 use crate::store::Store;
 
 const PAGE: usize = 1_000;
@@ -208,10 +210,17 @@ impl S3 for Api {
             Some(ChecksumAlgorithm::CRC32C) => Some(CrcAlgorithm::Crc32Iscsi),
             Some(other) => return Err(s3_error!(NotImplemented, "no checksum algorithm of this server: {other}")),
         };
+        let is_composite = match input.checksum_type.as_ref().map(ChecksumType::as_str) {
+            None => algorithm.is_some_and(is_composite_by_default),
+            Some(said) => said == ChecksumType::COMPOSITE,
+        };
+        if is_composite && algorithm == Some(CrcAlgorithm::Crc64Nvme) {
+            return Err(s3_error!(InvalidRequest, "The COMPOSITE checksum type cannot be used with crc64nvme"));
+        }
         let (bucket, key) = (input.bucket, input.key);
         let mut store = self.store();
         headers.kms_key_id = headers.kms_key_id.or_else(|| store.rules_of(&bucket).kms_key_id.clone());
-        let upload_id = Some(store.create(&bucket, &key, algorithm, headers));
+        let upload_id = Some(store.create(&bucket, &key, (algorithm, is_composite), headers));
         Ok(S3Response::new(CreateMultipartUploadOutput {
             upload_id,
             bucket: Some(bucket),
@@ -284,25 +293,32 @@ impl S3 for Api {
             return Err(s3_error!(InvalidRequest, "x-amz-mp-object-size does not match the actual object size {size}"));
         }
         let algorithm = upload.algorithm.unwrap_or(CrcAlgorithm::Crc64Nvme);
-        let checksum = Some(verified(&sent!(input), Some(algorithm), &content)?);
+        let sent = sent!(input);
+        upload.allow_type(input.checksum_type.as_ref(), &sent)?;
+        let (checksum, parts) = match upload.is_composite {
+            true => upload.composite(&sent, &listed, algorithm)?,
+            false => (verified(&sent, Some(algorithm), &content)?, Vec::new()),
+        };
+        let checksum = Some(checksum);
         let (none, only) = (input.if_none_match.as_ref(), input.if_match.as_ref());
         store.allow(&input.bucket, &input.key, none, only, Some(&upload))?;
         let is_encrypted = upload.headers.kms_key_id.is_some();
         let etag = store.etag(&content, upload.headers.kms_key_id.as_deref());
         let etag = format!("{etag}-{}", listed.len());
-        let object = Stored { checksum, etag: etag.clone(), headers: upload.headers, ..Stored::new(content) };
-        store.put(&input.bucket, &input.key, object);
-        store.uploads.remove(&input.upload_id);
+        let headers = upload.headers;
+        let object = Stored { checksum, parts, etag: etag.clone(), headers, ..Stored::new(content) };
         let mut output = CompleteMultipartUploadOutput {
-            bucket: Some(input.bucket),
-            key: Some(input.key),
+            bucket: Some(input.bucket.clone()),
+            key: Some(input.key.clone()),
             e_tag: Some(ETag::Strong(etag)),
             ..Default::default()
         };
         // Under SSE-KMS the answer has none (recorded: localstack, test_s3_multipart_upload_sse).
-        let shown = checksum.filter(|_| !is_encrypted);
-        with_checksum!(output, shown);
-        output.checksum_type = full_object(shown);
+        if !is_encrypted {
+            with_checksum_of!(output, object, store);
+        }
+        store.put(&input.bucket, &input.key, object);
+        store.uploads.remove(&input.upload_id);
         Ok(S3Response::new(output))
     }
 

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 use futures_util::TryStreamExt;
 use hyper::HeaderMap;
-use s3s::dto::{CompletedPart, ETag, ETagCondition, StreamingBlob};
+use s3s::dto::{ChecksumType, CompletedPart, ETag, ETagCondition, StreamingBlob};
 use s3s::{S3ErrorCode, S3Result, s3_error};
 
-use crate::checksum::{Checksum, base64};
+use crate::checksum::{Checked, Checksum, base64, of_checksums};
 use crate::content::Content;
 use crate::object::{Headers, Object};
 use crate::store::{Store, StoredPart, Upload};
@@ -121,6 +121,44 @@ impl Upload {
         Ok(())
     }
 
+    /// What CompleteMultipartUpload says of the checksum must be of the upload's type: "If the checksum type doesn't match
+    /// the checksum type that was specified for the object during the CreateMultipartUpload request, it'd result in a
+    /// BadDigest error" (S3 API reference, CompleteMultipartUpload). What S3 takes a checksum without a type for is not
+    /// documented: here for one of the algorithm's default type.
+    pub fn allow_type(&self, said: Option<&ChecksumType>, sent: &Sent) -> S3Result<()> {
+        let composite = match (said, sent.first()) {
+            (Some(said), _) => said.as_str() == ChecksumType::COMPOSITE,
+            (None, Some((algorithm, _))) => is_composite_by_default(*algorithm),
+            (None, None) => return Ok(()),
+        };
+        match composite == self.is_composite {
+            true => Ok(()),
+            false => Err(s3_error!(BadDigest, "The checksum type is not that of the upload.")),
+        }
+    }
+
+    /// The checksum of the checksums of the parts that CompleteMultipartUpload lists, and these. One that was sent, with
+    /// the number of parts behind it, must be the same.
+    pub fn composite(
+        &self,
+        sent: &Sent,
+        listed: &[CompletedPart],
+        algorithm: CrcAlgorithm,
+    ) -> S3Result<(Checksum, Vec<Checked>)> {
+        let stored = listed.iter().filter_map(|part| self.parts.get(&part.part_number?));
+        let checked = |part: &StoredPart| Checked {
+            size: part.content.length(),
+            checksum: Checksum::of(algorithm, &part.content),
+        };
+        let parts: Vec<Checked> = stored.map(checked).collect();
+        let value = of_checksums(algorithm, &parts);
+        let whole = format!("{}-{}", base64(algorithm, value), parts.len());
+        match sent.iter().all(|(of, value)| *of == algorithm && *value == whole) {
+            true => Ok((Checksum { algorithm, value }, parts)),
+            false => Err(s3_error!(BadDigest, "The checksum you specified did not match the calculated checksum.")),
+        }
+    }
+
     /// The content of the parts that CompleteMultipartUpload lists.
     pub fn joined(&self, listed: &[CompletedPart]) -> S3Result<Content> {
         if listed.is_empty() {
@@ -154,6 +192,12 @@ impl Upload {
         }
         Ok(content)
     }
+}
+
+/// Which type of checksum an upload gets whose creation names none (S3 user guide, "Checking object integrity", checksum
+/// types for multipart uploads: CRC64NVME is of the whole object only; for CRC32 and CRC32C COMPOSITE is the default).
+pub fn is_composite_by_default(algorithm: CrcAlgorithm) -> bool {
+    algorithm != CrcAlgorithm::Crc64Nvme
 }
 
 /// The header as S3 decodes it, which takes a bare `+` for a space (`awslabs/aws-sdk-rust#1357`).

@@ -28,6 +28,8 @@ pub struct Upload {
     pub key: String,
     /// `None` if CreateMultipartUpload named no algorithm. Then the object gets a CRC64NVME.
     pub algorithm: Option<CrcAlgorithm>,
+    /// The object's checksum will be one of the parts' checksums.
+    pub is_composite: bool,
     pub headers: Headers,
     pub parts: BTreeMap<i32, StoredPart>,
     pub begun: SystemTime,
@@ -137,14 +139,21 @@ impl Store {
         change.is_some_and(|change| *change > upload.since)
     }
 
-    /// Begins an upload and returns its id.
-    pub fn create(&mut self, bucket: &str, key: &str, algorithm: Option<CrcAlgorithm>, headers: Headers) -> String {
+    /// Begins an upload, with an algorithm and whether its checksum is composite, and returns its id.
+    pub fn create(
+        &mut self,
+        bucket: &str,
+        key: &str,
+        (algorithm, is_composite): (Option<CrcAlgorithm>, bool),
+        headers: Headers,
+    ) -> String {
         self.created += 1;
         let id = format!("upload-{:06}", self.created);
         let upload = Upload {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             algorithm,
+            is_composite,
             headers,
             parts: BTreeMap::new(),
             begun: self.now(),

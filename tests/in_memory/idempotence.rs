@@ -53,7 +53,11 @@ async fn another_job_is_done_anew() {
     assert_eq!(again(&world, &[]).await, Outcome::Written);
     world.local().put("bucket", KEY, other(100).with_metadata("owner", "me"));
     assert_eq!(again(&world, &[]).await, Outcome::Written);
-    for variables in [[("BOM", "on")], [("UNLOAD_OPTIONS", "CSV DELIMITER '|'")], [("FINAL_KMS_KEY_ID", "alias/k")]] {
+    for variables in [
+        [("BOM", "on")],
+        [("UNLOAD_OPTIONS", "CSV DELIMITER '|'")],
+        [("FINAL_KMS_KEY_ID", "arn:aws:kms:us-east-1:111122223333:key/k")],
+    ] {
         again(&world, &[]).await;
         assert_eq!(again(&world, &variables).await, Outcome::Written, "{variables:?}");
         assert_eq!(again(&world, &variables).await, Outcome::Unchanged, "{variables:?}");

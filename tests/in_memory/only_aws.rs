@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::primitives::DateTime;
 use crc_fast::CrcAlgorithm;
+use local_s3::store::{Headers, Store};
 use local_s3::{Content, Fault, Object, Rules};
 use support::{MIB, World, manifest, rows};
 use tokio::time::Instant;
@@ -15,7 +16,8 @@ const FINAL: &str = "final/q_0000_part_00";
 const LARGE: u64 = 100 * MIB as u64;
 /// Small and large: one PutObject, and a multipart upload.
 const SIZES: [u64; 2] = [100, LARGE];
-const KMS: [(&str, &str); 1] = [("FINAL_KMS_KEY_ID", "alias/default")];
+const KMS_KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/default";
+const KMS: [(&str, &str); 1] = [("FINAL_KMS_KEY_ID", KMS_KEY)];
 
 fn source(size: u64) -> Object {
     Object::new(Content::repeat(rows(MIB), size))
@@ -45,7 +47,7 @@ async fn a_stopped_upload_under_kms_is_resumed() {
         [source(LARGE).with_checksum(None), source(LARGE), source(LARGE).with_checksum(Some(CrcAlgorithm::Crc32Iscsi))];
     for source in sources {
         let world = world(source.clone()).await;
-        world.local().rule("bucket", Rules { kms_key_id: Some("alias/default".to_owned()), ..Rules::default() });
+        world.local().rule("bucket", Rules { kms_key_id: Some(KMS_KEY.to_owned()), ..Rules::default() });
         let mut copies = 0;
         world.local().judge(move |request| {
             copies += usize::from(request.copy_source.is_some());
@@ -134,6 +136,20 @@ async fn a_server_that_does_not_tell_of_parts_leaves_the_size_as_proof() {
     assert!(is_right(&world, &source));
 }
 
+/// GetObjectAttributes takes no condition: what it says may be of an object that was there only meanwhile.
+#[tokio::test(start_paused = true)]
+async fn the_parts_of_another_version_tell_nothing_of_this_one() {
+    let [source, other] = [rows(MIB), rows(MIB).to_ascii_uppercase()]
+        .map(|rows| Object::new(Content::repeat(rows, LARGE)).composite(CrcAlgorithm::Crc32IsoHdlc, 8 * MIB as u64));
+    let world = world(source.clone()).await;
+    for (operation, object) in [("GetObjectAttributes", other), ("CreateMultipartUpload", source.clone())] {
+        let put = move |store: &mut Store| store.put("bucket", KEY, object);
+        world.local().fail(operation, 1, Fault::Meanwhile(Box::new(put)));
+    }
+    assert_eq!(world.receipt(&[], KEY).await.written.unwrap().proof, Proof::Size);
+    assert!(is_right(&world, &source));
+}
+
 #[tokio::test(start_paused = true)]
 async fn slices_in_parts_have_their_headers_cut_off_from_their_crcs() {
     let world = World::in_memory().await;
@@ -158,7 +174,7 @@ async fn a_final_object_under_an_older_key_is_looked_at_and_replaced() {
         let world = world(source(size)).await;
         let put_away = |object: Object| {
             let mut object = object;
-            object.headers.kms_key_id = Some("alias/older".to_owned());
+            object.headers.kms_key_id = Some("arn:aws:kms:us-east-1:123456789012:key/older".to_owned());
             world.local().put("bucket", FINAL, object);
         };
         put_away(Object::new("of somebody else"));
@@ -173,7 +189,7 @@ async fn a_final_object_under_an_older_key_is_looked_at_and_replaced() {
 #[tokio::test(start_paused = true)]
 async fn a_403_names_the_permission_to_decrypt() {
     let mut encrypted = source(100);
-    encrypted.headers.kms_key_id = Some("alias/unknown".to_owned());
+    encrypted.headers.kms_key_id = Some("arn:aws:kms:us-east-1:123456789012:key/unknown".to_owned());
     let error = world(encrypted).await.run(&[], &[KEY]).await.unwrap_err();
     assert_eq!(error.kind(), "AccessDenied");
     let message = error.to_string();
@@ -186,9 +202,9 @@ async fn a_part_that_was_copied_twice_is_taken_as_it_is_listed() {
     for algorithm in [None, Some(CrcAlgorithm::Crc64Nvme)] {
         let source = source(LARGE).with_checksum(algorithm);
         let world = world(source.clone()).await;
-        world.local().rule("bucket", Rules { kms_key_id: Some("alias/default".to_owned()), ..Rules::default() });
+        world.local().rule("bucket", Rules { kms_key_id: Some(KMS_KEY.to_owned()), ..Rules::default() });
         for nth in [1, 2] {
-            let again = move |store: &mut local_s3::store::Store| {
+            let again = move |store: &mut Store| {
                 let upload = store.uploads.values_mut().next().unwrap();
                 upload.parts.get_mut(&2).unwrap().etag = format!("another-{nth}");
             };
@@ -247,7 +263,7 @@ async fn a_connection_is_given_up_before_s3_does() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_was_overtaken_waits_before_it_begins_anew() {
     let world = world(source(100)).await;
-    let meanwhile = |store: &mut local_s3::store::Store| store.put("bucket", FINAL, Object::new("of somebody else"));
+    let meanwhile = |store: &mut Store| store.put("bucket", FINAL, Object::new("of somebody else"));
     world.local().fail("PutObject", 1, Fault::Meanwhile(Box::new(meanwhile)));
     let begun = Instant::now();
     assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
@@ -268,6 +284,27 @@ async fn keys_with_control_characters_are_listed() {
         assert_eq!(world.receipt(&[], sidecar).await.outcome, Outcome::Written, "{key:?}");
         let written = world.local().get("bucket", &key.replacen("unload/", "final/", 1));
         assert_eq!(written.unwrap().content.to_bytes(), "id\n1\n", "{key:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_to_a_key_that_xml_changes_is_found() {
+    for key in ["unload/a\rb_0000_part_00", "unload/a b+c%20_0000_part_00"] {
+        let world = world(source(0)).await;
+        world.local().put("bucket", &format!("{key}.headers"), Object::new("idx,venue,name"));
+        world.local().put("bucket", key, source(LARGE));
+        // One that XML can't tell of, to a key that begins like this.
+        let other = format!("{}\u{1}", key.replacen("unload/", "final/", 1));
+        let begin = move |store: &mut Store| {
+            store.create("bucket", &other, (None, false), Headers::default());
+        };
+        world.local().fail("HeadObject", 1, Fault::Meanwhile(Box::new(begin)));
+        world.local().fail("UploadPartCopy", 2, Fault::Late(Duration::from_secs(86_400)));
+        let error = world.run_for(Duration::from_secs(60), &[], &[key]).await.unwrap_err();
+        assert_eq!((error.kind().as_str(), world.local().uploads().len()), ("OutOfTime", 2));
+        world.local().take_requests();
+        assert_eq!(world.receipt(&[], key).await.outcome, Outcome::Written);
+        assert_eq!(count(&world, "CreateMultipartUpload"), 0, "{key:?}");
     }
 }
 

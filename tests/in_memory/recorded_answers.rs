@@ -178,6 +178,23 @@ async fn checksums_are_held_against_the_bytes() {
     assert_eq!(code(upload.complete(&part).mpu_object_size(8).send().await), "InvalidRequest");
     assert_eq!(code(upload.complete(&part).mpu_object_size(9).send().await), "success");
 
+    // An upload with a CRC32 has a checksum of the parts' checksums, unless its creation says otherwise; and no value of
+    // the whole is compared with that.
+    for (kind, expected) in [(None, "BadDigest"), (Some(ChecksumType::FullObject), "success")] {
+        let create = world.client.create_multipart_upload().bucket(&world.bucket).key("key");
+        let create = create.checksum_algorithm(ChecksumAlgorithm::Crc32).set_checksum_type(kind);
+        let id = create.send().await.unwrap().upload_id.unwrap();
+        let upload = Upload { client: &world.client, bucket: &world.bucket, id };
+        let part = world.client.upload_part().bucket(&world.bucket).key("key").upload_id(&upload.id).part_number(1);
+        let part = part.checksum_algorithm(ChecksumAlgorithm::Crc32).body(b"123456789".to_vec().into());
+        let etag = part.send().await.unwrap().e_tag;
+        let part = [CompletedPart::builder().part_number(1).set_e_tag(etag).build()];
+        // The check value of CRC-32.
+        let whole = || upload.complete(&part).checksum_crc32("y/Q5Jg==");
+        assert_eq!(code(whole().send().await), "BadDigest", "without the type");
+        assert_eq!(code(whole().checksum_type(ChecksumType::FullObject).send().await), expected);
+    }
+
     // Kept for an object that came without one. The check value of CRC-64/NVME.
     world.local().put(&world.bucket, "check", Object::new("123456789"));
     let head = world.client.head_object().bucket(&world.bucket).key("check").checksum_mode(ChecksumMode::Enabled);

@@ -74,9 +74,9 @@ async fn tags_come_along() {
 async fn the_kms_key_is_asked_for() {
     for size in [100, 6 * MIB as u64] {
         let world = world(size).await;
-        world.receipt(&[("FINAL_KMS_KEY_ID", "alias/final")], KEY).await;
+        world.receipt(&[("FINAL_KMS_KEY_ID", "arn:aws:kms:us-east-1:123456789012:key/final")], KEY).await;
         let headers = world.local().get(&world.bucket, FINAL).unwrap().headers;
-        assert_eq!(headers.kms_key_id.as_deref(), Some("alias/final"));
+        assert_eq!(headers.kms_key_id.as_deref(), Some("arn:aws:kms:us-east-1:123456789012:key/final"));
     }
 }
 
@@ -164,11 +164,12 @@ async fn a_source_under_a_kms_key_is_copied() {
     for size in [1_000, 8 * MIB] {
         let world = world(0).await;
         let mut source = Object::new(rows(size));
-        source.headers.kms_key_id = Some("alias/source".to_owned());
+        source.headers.kms_key_id = Some("arn:aws:kms:us-east-1:123456789012:key/source".to_owned());
         source.etag = "0123456789abcdef0123456789abcdef".to_owned();
         world.local().put(&world.bucket, KEY, source);
-        for key in ["", "alias/final"] {
-            let variables = [("FINAL_KMS_KEY_ID", key), ("SourceKmsKeyArn", "alias/source")];
+        for key in ["", "arn:aws:kms:us-east-1:123456789012:key/final"] {
+            let variables =
+                [("FINAL_KMS_KEY_ID", key), ("SourceKmsKeyArn", "arn:aws:kms:us-east-1:123456789012:key/source")];
             world.receipt(&variables, KEY).await;
             let result = world.local().get(&world.bucket, FINAL).unwrap();
             assert_eq!(result.headers.kms_key_id.as_deref().unwrap_or_default(), key);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use local_s3::Rules;
 use serde_json::Value;
 use support::World;
 use support::template::Template;
@@ -109,11 +110,13 @@ async fn every_deployment_writes_the_samples() {
     };
     let finals = ["", "my-finals"];
     let keys = ["", "with/header/"];
-    let kms = ["", "arn:aws:kms:eu-central-1:123456789012:key/final"];
+    let [source, of_final] = ["source", "final"].map(|key| format!("arn:aws:kms:eu-central-1:123456789012:key/{key}"));
+    // The keys of the sources and of the final objects, and whether the latter is their bucket's default.
+    let kms = [("", "", false), ("", &of_final, false), (&source, &of_final, true)];
     for output in ["each", "single"] {
-        for index in 0..16 {
+        for index in 0..24 {
             let [bucket, key] = [finals[index & 1], keys[index >> 1 & 1]];
-            let (kms, delete) = (kms[index >> 2 & 1], ["off", "on"][index >> 3 & 1]);
+            let (delete, (source, of_final, is_default)) = (["off", "on"][index >> 2 & 1], kms[index / 8]);
             let placeholder = if output == "single" { "{unload}.csv{compression}" } else { "{path}" };
             let final_key = if key.is_empty() { String::new() } else { format!("{key}{placeholder}") };
             let template = Template::with(&[
@@ -121,15 +124,26 @@ async fn every_deployment_writes_the_samples() {
                 ("Output", output),
                 ("FinalBucketName", bucket),
                 ("FinalKey", &final_key),
-                ("FinalKmsKeyArn", kms),
+                ("SourceKmsKeyArn", source),
+                ("FinalKmsKeyArn", of_final),
                 ("DeleteSource", delete),
             ]);
             let variables = template.variables();
-            let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let variables: Vec<_> = variables.chain([("SourceKmsKeyArn", source)]).collect();
             for name in all(output) {
                 let mut world = World::in_process().await;
                 world.bucket = BUCKET.to_owned();
                 fill(world.local()).unwrap();
+                for key in world.local().keys(BUCKET).into_iter().filter(|_| !source.is_empty()) {
+                    let mut object = world.local().get(BUCKET, &key).unwrap();
+                    object.headers.kms_key_id = Some(source.to_owned());
+                    world.local().put(BUCKET, &key, object);
+                }
+                if is_default {
+                    let rules = Rules { kms_key_id: Some(of_final.to_owned()), ..Rules::default() };
+                    world.local().rule(if bucket.is_empty() { BUCKET } else { bucket }, rules);
+                }
                 let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
                 let event = serde_json::from_str::<Value>(json).unwrap();
                 let answer = world.handler(&variables).handle(&event, Deadline::after(LONGEST)).await;
