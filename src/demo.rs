@@ -11,7 +11,7 @@ use crate::unload::Compression;
 pub const BUCKET: &str = "my-unloads";
 
 /// The sample events by name, with what each of them shows.
-pub const EVENTS: [(&str, &str, &str); 15] = [
+pub const EVENTS: [(&str, &str, &str); 21] = [
     ("put", "a small object; its unload's sidecar names the columns", include_str!("../events/put.json")),
     ("multipart", "64 MiB, of which 5 pass through the function", include_str!("../events/multipart.json")),
     ("metadata", "the object's own metadata names the columns", include_str!("../events/metadata.json")),
@@ -27,6 +27,12 @@ pub const EVENTS: [(&str, &str, &str); 15] = [
     ("own-output", "what the function itself has written", include_str!("../events/own-output.json")),
     ("directory-marker", "a folder, as consoles make it", include_str!("../events/directory-marker.json")),
     ("test-event", "what S3 sends when notifications are set up", include_str!("../events/test-event.json")),
+    ("sns", "by SNS: the answer is the same", include_str!("../events/sns.json")),
+    ("sqs", "five messages of an SQS queue, one of which fails", include_str!("../events/sqs.json")),
+    ("eventbridge", "by EventBridge, whose keys are as they are", include_str!("../events/eventbridge.json")),
+    ("batch-operations", "S3 Batch Operations, schema 1.0", include_str!("../events/batch-operations.json")),
+    ("batch-operations-2", "schema 2.0; one task fails", include_str!("../events/batch-operations-2.json")),
+    ("failed-event", "what Lambda keeps of an event that has failed", include_str!("../events/failed-event.json")),
 ];
 
 /// The samples that show OUTPUT=single as well, with what they show then.

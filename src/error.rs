@@ -83,6 +83,16 @@ impl Error {
         }
     }
 
+    /// Whether the same job may succeed later, though nobody does anything about it.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::S3(error) | Error::Header(HeaderError::S3(error)) => error.is_transient(),
+            Error::Copy(error) => error.is_transient(),
+            Error::UnloadIncomplete(_) | Error::KeepsChanging { .. } | Error::OutOfTime { .. } => true,
+            _ => false,
+        }
+    }
+
     /// One error for all that failed; `None` if nothing did.
     pub fn of_all(total: usize, mut failures: Vec<Error>) -> Option<Error> {
         match failures.len() {

@@ -5,15 +5,15 @@ use std::collections::hash_map::Entry;
 use std::iter::{once, repeat};
 
 use futures_util::{StreamExt, stream};
-use serde::Serialize;
 use serde_json::Value;
 
+use super::answer::{Answer, Ended};
 use super::run::run;
 use super::tasks::{Job, Task, tasks_of};
 use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::event::{self, EventError, Notice};
-use crate::receipt::{self, Receipt};
+use crate::event::{self, Event, EventError, Message, Notice};
+use crate::receipt::Receipt;
 use crate::s3::{Effort, S3};
 use crate::settings::Settings;
 
@@ -27,78 +27,78 @@ pub struct Handler {
     pub s3: S3,
 }
 
-#[derive(Debug, Serialize)]
-pub struct Answer {
-    pub receipts: Vec<Receipt>,
-}
-
-/// What an event asks for. A job comes with what was asked of S3 to find it.
+/// What an event asks for. A job comes with what was asked of S3 to find it, and with the messages that ask for it.
 #[derive(Default)]
 struct Asked {
-    jobs: Vec<(Job, Effort)>,
-    receipts: Vec<Receipt>,
-    failures: Vec<Error>,
+    jobs: Vec<(Job, Effort, Vec<usize>)>,
+    ended: Vec<Ended>,
 }
 
 impl Handler {
-    /// Does what an event asks for. All of it is tried; if any of it failed, so does the call, so that Lambda sends the
-    /// event again.
+    /// Does what an event asks for. All of it is tried; what failed is told in the form of who calls, so that it is tried
+    /// again.
     pub async fn handle(&self, payload: &Value, deadline: Deadline) -> Result<Answer, Error> {
-        let Asked { jobs, mut receipts, mut failures } = self.asked(event::parse(payload)?).await;
-        receipts.iter().for_each(Receipt::log);
-        let done = stream::iter(jobs).map(|(job, effort)| async move {
+        let Event { form, messages } = event::parse(payload);
+        let ids = messages.iter().map(|message| message.id.clone()).collect();
+        let Asked { jobs, mut ended } = self.asked(messages, deadline).await;
+        ended.iter().filter_map(|ended| ended.result.as_ref().ok()).for_each(Receipt::log);
+        let done = stream::iter(jobs).map(|(job, effort, messages)| async move {
             let receipt = run(&self.settings, &self.s3, &job, deadline).await;
-            receipt.map(|receipt| receipt.adding(effort))
+            Ended { messages, result: receipt.map(|receipt| receipt.adding(effort)) }
         });
         let mut done = done.buffered(JOBS_AT_ONCE);
-        while let Some(result) = done.next().await {
-            match result {
-                Ok(receipt) => {
-                    receipt.log();
-                    receipts.push(receipt);
-                }
-                Err(error) => failures.push(error),
-            }
+        while let Some(one) = done.next().await {
+            one.result.iter().for_each(Receipt::log);
+            ended.push(one);
         }
-        match Error::of_all(receipts.len() + failures.len(), failures) {
-            Some(error) => Err(error),
-            None => {
-                receipt::abridge(&mut receipts);
-                Ok(Answer { receipts })
-            }
-        }
+        Answer::new(form, ids, ended)
     }
 
-    /// The jobs of all notices, each job once.
-    async fn asked(&self, notices: Vec<Result<Notice, EventError>>) -> Asked {
+    /// The jobs of all messages, each job once.
+    async fn asked(&self, messages: Vec<Message>, deadline: Deadline) -> Asked {
         let (mut asked, mut known) = (Asked::default(), HashMap::new());
-        for notice in notices {
+        let messages = messages.into_iter().enumerate();
+        for (message, notice) in messages.flat_map(|(index, it)| it.notices.into_iter().map(move |it| (index, it))) {
             let s3 = self.s3.counting();
-            let tasks = match notice {
-                Ok(Notice::Created(uri)) => tasks_of(&self.settings, &s3, &uri).await,
-                Ok(Notice::Other { uri, event_name }) => {
-                    Ok(vec![Task::skipped(&uri, format!("{event_name} creates no object"))])
-                }
-                Err(error) => Err(error.into()),
-            };
-            let tasks = tasks.unwrap_or_else(|error| {
-                asked.failures.push(error);
+            let tasks = self.tasks_of(&s3, notice, deadline).await.unwrap_or_else(|error| {
+                asked.ended.push(Ended { messages: vec![message], result: Err(error) });
                 Vec::new()
             });
             // What was asked and read to find the tasks of a notice is told with the first of them.
             for (task, effort) in tasks.into_iter().zip(once(s3.effort()).chain(repeat(Effort::default()))) {
                 match task {
-                    Task::Idle(receipt) => asked.receipts.push(receipt.adding(effort)),
+                    Task::Idle(receipt) => {
+                        asked.ended.push(Ended { messages: vec![message], result: Ok(receipt.adding(effort)) });
+                    }
                     Task::Job(job) => match known.entry((job.uri().clone(), job.folder().to_owned())) {
                         Entry::Vacant(place) => {
                             place.insert(asked.jobs.len());
-                            asked.jobs.push((job, effort));
+                            asked.jobs.push((job, effort, vec![message]));
                         }
-                        Entry::Occupied(place) => asked.jobs[*place.get()].0.merge(job),
+                        Entry::Occupied(place) => {
+                            let (known, _, messages) = &mut asked.jobs[*place.get()];
+                            known.merge(job);
+                            messages.push(message);
+                        }
                     },
                 }
             }
         }
         asked
+    }
+
+    async fn tasks_of(
+        &self,
+        s3: &S3,
+        notice: Result<Notice, EventError>,
+        deadline: Deadline,
+    ) -> Result<Vec<Task>, Error> {
+        match notice? {
+            Notice::Created(uri) if deadline.left().is_zero() => Err(Error::OutOfTime { uri }),
+            Notice::Created(uri) => tasks_of(&self.settings, s3, &uri).await,
+            Notice::Other { uri, event_name } => {
+                Ok(vec![Task::skipped(&uri, format!("{event_name} creates no object"))])
+            }
+        }
     }
 }

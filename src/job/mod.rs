@@ -2,7 +2,8 @@
 //!
 //! | step | file |
 //! |---|---|
-//! | an event: the jobs that its objects ask for, done side by side, and the answer | `handler` |
+//! | an event: the jobs that its objects ask for, done side by side | `handler` |
+//! | the answer, in the form of who calls | `answer` |
 //! | what one object asks for, by its role and by OUTPUT | `tasks` |
 //! | one job: tried until it is finished | `run` |
 //! | one try, which goes through the steps below from top to bottom | `attempt` |
@@ -16,6 +17,7 @@
 //! since. So whatever a try writes was made from what was there after the try began, and a try that began earlier can't
 //! overwrite it. Whenever something has changed during a try, the job begins anew.
 
+mod answer;
 mod assemble;
 mod attempt;
 mod columns;
@@ -30,5 +32,6 @@ mod tasks;
 mod try_end;
 mod wanted;
 
-pub use handler::{Answer, Handler};
+pub use answer::Answer;
+pub use handler::Handler;
 pub use tasks::{Job, Subject};

@@ -6,26 +6,13 @@ use support::{MIB, World, rows};
 
 const BOOTSTRAP: &str = env!("CARGO_BIN_EXE_bootstrap");
 
-async fn start(world: &World, variables: &[(&str, &str)]) -> Function {
-    let endpoint = world.endpoint();
-    let secret = support::secret();
-    world.handler(variables);
-    let always = [
-        ("AWS_ENDPOINT_URL_S3", endpoint.as_str()),
-        ("AWS_ACCESS_KEY_ID", world.access_key()),
-        ("AWS_SECRET_ACCESS_KEY", &secret),
-        ("UNLOAD_PREFIX", "unload/"),
-    ];
-    Function::start(BOOTSTRAP, &[&always, variables].concat()).await
-}
-
 #[tokio::test]
 async fn an_event_becomes_a_final_object_a_receipt_and_a_log_line() {
     let world = World::new().await;
     let source = rows(12 * MIB);
     world.put("unload/q_.headers", "id,name,place").await;
     world.put("unload/q_0000_part_00", source.clone()).await;
-    let mut function = start(&world, &[("UNLOAD_OPTIONS", "FORMAT CSV DELIMITER '|'")]).await;
+    let mut function = Function::of(&world, BOOTSTRAP, &[("UNLOAD_OPTIONS", "FORMAT CSV DELIMITER '|'")]).await;
     let (how, answer) = function.invoke(world.created(&["unload/q_0000_part_00"])).await;
     assert_eq!(how, "response", "{answer}");
     let receipt = &answer["receipts"][0];
@@ -53,7 +40,7 @@ async fn an_event_becomes_a_final_object_a_receipt_and_a_log_line() {
 async fn a_failure_reaches_lambda_with_its_type() {
     let world = World::new().await;
     world.put("unload/q_0000_part_00", "1\n").await;
-    let mut function = start(&world, &[]).await;
+    let mut function = Function::of(&world, BOOTSTRAP, &[]).await;
     let (how, error) = function.invoke(world.created(&["unload/q_0000_part_00"])).await;
     assert_eq!((how.as_str(), &error["errorType"]), ("error", &json!("ColumnsNotFound")));
     assert!(error["errorMessage"].as_str().unwrap().starts_with("no columns for s3://"), "{error}");

@@ -26,7 +26,7 @@ fn each_promise_has_its_test_and_each_test_its_promise() {
     for name in &named {
         assert!(there.contains(*name), "docs/semantics.md names {name}, which is no test");
     }
-    for file in ["concurrency", "deletion", "faults", "merge_safety", "resume"] {
+    for file in ["concurrency", "deletion", "faults", "merge_safety", "resume", "ways_in"] {
         for test in tests(file) {
             assert!(named.contains(test.as_str()), "docs/semantics.md does not name {test}");
         }

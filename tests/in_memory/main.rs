@@ -25,4 +25,5 @@ mod resume;
 #[cfg(feature = "demo")]
 mod sample_events;
 mod troubleshooting;
+mod ways_in;
 mod worlds;

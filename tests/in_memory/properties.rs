@@ -76,7 +76,7 @@ proptest! {
         let encoded = utf8_percent_encode(&key, NON_ALPHANUMERIC).to_string().replace("%20", "+");
         let object = serde_json::json!({"bucket": {"name": "b"}, "object": {"key": encoded}});
         let event = serde_json::json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": object}]});
-        let notices = event::parse(&event).unwrap();
+        let notices = event::parse(&event).messages.remove(0).notices;
         prop_assert_eq!(notices[0].as_ref().unwrap(), &Notice::Created(Uri::new("b", key)));
     }
 

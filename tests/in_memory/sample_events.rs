@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use local_s3::Rules;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::World;
+use support::runtime::Function;
 use support::template::Template;
 use unload_header::deadline::{Deadline, LONGEST};
 use unload_header::demo::{BUCKET, EVENTS, SINGLE, fill};
 use unload_header::receipt::Outcome;
 use unload_header::uri::Uri;
+
+const ARTISTS: &str = "s3://my-unloads/final/by artist & city/eventname=ZZ Top/city=Köln+Bonn/0000_part_00";
 
 /// A world with the samples' bucket, and the answer to one of them.
 async fn answer(name: &str, output: &str) -> (World, Result<Vec<(Outcome, String)>, String>) {
@@ -45,10 +48,7 @@ async fn every_sample_does_what_it_is_there_to_show() {
         ("multipart", written(&["s3://my-unloads/final/sales_0000_part_00"])),
         ("metadata", written(&["s3://my-unloads/final/category000"])),
         ("gzip", written(&["s3://my-unloads/final/venue_0000_part_00.gz"])),
-        (
-            "encoded-key",
-            written(&["s3://my-unloads/final/by artist & city/eventname=ZZ Top/city=Köln+Bonn/0000_part_00"]),
-        ),
+        ("encoded-key", written(&[ARTISTS])),
         ("several", written(&all)),
         ("sidecar", written(&all)),
         (
@@ -61,6 +61,12 @@ async fn every_sample_does_what_it_is_there_to_show() {
         ("own-output", skipped("not below UNLOAD_PREFIX=\"unload/\", a final object")),
         ("directory-marker", skipped("a directory marker")),
         ("test-event", Ok(Vec::new())),
+        ("sns", written(&all[..1])),
+        ("sqs", written(&all[..2])),
+        ("eventbridge", written(&[ARTISTS])),
+        ("batch-operations", written(&all[..1])),
+        ("batch-operations-2", written(&[ARTISTS])),
+        ("failed-event", written(&all[..1])),
     ];
     for (name, expected) in &expected {
         let (_, answer) = answer(name, "each").await;
@@ -99,6 +105,52 @@ async fn the_same_samples_make_one_object_each() {
         assert!(found.starts_with(expected), "{uri}: {found}");
     }
     assert_eq!(SINGLE.len(), 2, "no sample is left out");
+}
+
+/// Each by the real binary over the Runtime API, in the form that whoever sends it expects.
+#[tokio::test]
+async fn every_sample_is_answered_in_its_senders_form() {
+    let mut world = World::in_process().await;
+    world.bucket = BUCKET.to_owned();
+    fill(world.local()).unwrap();
+    let mut function = Function::of(&world, env!("CARGO_BIN_EXE_bootstrap"), &[]).await;
+    for (name, _, json) in EVENTS {
+        let (how, answer) = function.invoke(serde_json::from_str(json).unwrap()).await;
+        let codes = || answer["results"].as_array().unwrap().iter().map(|it| it["resultCode"].clone());
+        match name {
+            "no-columns" => assert_eq!((how.as_str(), &answer["errorType"]), ("error", &json!("ColumnsNotFound"))),
+            "sqs" => {
+                let failed = json!([{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000002"}]);
+                assert_eq!((how.as_str(), answer), ("response", json!({"batchItemFailures": failed})));
+            }
+            "batch-operations" => {
+                let result = json!({
+                    "taskId": "dGFza2lk1",
+                    "resultCode": "Succeeded",
+                    "resultString": "unchanged: s3://my-unloads/final/allevents_0000_part_00",
+                });
+                let expected = json!({
+                    "invocationSchemaVersion": "1.0",
+                    "treatMissingKeysAs": "PermanentFailure",
+                    "invocationId": "YXNkbGZqYWRmaiBhc2RmdW9hZHNmZGpmaGFzbGtkaGZza2RmaAo",
+                    "results": [result],
+                });
+                assert_eq!((how.as_str(), answer), ("response", expected));
+            }
+            "batch-operations-2" => {
+                assert_eq!(codes().collect::<Vec<_>>(), ["Succeeded", "PermanentFailure"], "{answer}");
+                assert_eq!(answer["invocationSchemaVersion"], "2.0");
+            }
+            _ => assert!(how == "response" && answer["receipts"].is_array(), "{name}: {answer}"),
+        }
+    }
+    let log = function.log().await;
+    let told = |line: &&Value| line["fields"]["error_type"] == "ColumnsNotFound";
+    assert_eq!(
+        log.iter().filter(told).count(),
+        2,
+        "what SQS and S3 Batch Operations are told of is in the log as well"
+    );
 }
 
 /// Under the role that the template makes for them.

@@ -16,6 +16,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::World;
+
 pub struct Function {
     process: Child,
     events: Sender<Value>,
@@ -25,6 +27,20 @@ pub struct Function {
 }
 
 impl Function {
+    /// Starts the binary with UNLOAD_PREFIX=unload/ and what else is set, on the world's server; in the process, under the
+    /// template's role.
+    pub async fn of(world: &World, binary: &str, variables: &[(&str, &str)]) -> Function {
+        world.handler(variables);
+        let (endpoint, secret) = (world.endpoint(), crate::secret());
+        let always = [
+            ("AWS_ENDPOINT_URL_S3", endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", world.access_key()),
+            ("AWS_SECRET_ACCESS_KEY", &secret),
+            ("UNLOAD_PREFIX", "unload/"),
+        ];
+        Function::start(binary, &[&always, variables].concat()).await
+    }
+
     /// Starts the binary with these variables and no others.
     pub async fn start(binary: &str, variables: &[(&str, &str)]) -> Function {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -51,6 +51,10 @@ pub async fn run() -> Result<(), Box<dyn std::error::Error>> {
             Ok(answer) => {
                 written += answer.receipts.iter().filter(|receipt| receipt.outcome == Outcome::Written).count();
                 answer.receipts.iter().try_for_each(|receipt| show(&local, receipt))?;
+                let reply = serde_json::to_value(&answer)?;
+                if reply.get("receipts").is_none() {
+                    println!("   the answer: {reply}");
+                }
             }
             Err(error) => println!("   failed, so that Lambda tries again: {}\n   {error}", error.kind()),
         }
