@@ -28,6 +28,10 @@ pub enum Error {
     Copy(#[from] CopyError),
     #[error(transparent)]
     S3(#[from] S3Error),
+    #[error(
+        "{uri} is not in UNLOAD_BUCKET={bucket:?}; correct what sends its event, or deploy a stack for that bucket"
+    )]
+    OtherBucket { uri: Uri, bucket: String },
     #[error("{uri} is not there; it was deleted, or is not written yet")]
     ObjectMissing { uri: Uri },
     #[error("the manifest {manifest} lists {entry}, which is not below {below} in its own bucket")]

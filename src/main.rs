@@ -14,7 +14,7 @@ use unload_header::settings::Settings;
 async fn main() -> Result<(), lambda_runtime::Error> {
     tracing::init_default_subscriber();
     let settings = Settings::read(|name| std::env::var(name).ok()).map_err(Error::from)?;
-    let handler = &Handler { settings, s3: S3::from_env().await };
+    let handler = &Handler::new(settings, S3::from_env().await);
     let handle =
         async |event: LambdaEvent<Value>| handler.handle(&event.payload, Deadline::at(event.context.deadline)).await;
     run(service_fn(handle)).await

@@ -20,6 +20,9 @@ pub struct Request {
     /// Of a list.
     pub prefix: String,
     pub sends_tags: bool,
+    /// The account that is expected to own the bucket, and that of a copy's source.
+    pub owner: Option<String>,
+    pub source_owner: Option<String>,
     /// What IAM is asked for it.
     pub needs: Vec<Call>,
     /// Bytes of the body that came with it.
@@ -61,6 +64,8 @@ impl Request {
             copy_source,
             copy_range: header(COPY_RANGE).map(str::to_owned),
             prefix: query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).map(decode).unwrap_or_default(),
+            owner: header("x-amz-expected-bucket-owner").map(str::to_owned),
+            source_owner: header("x-amz-source-expected-bucket-owner").map(str::to_owned),
             sends_tags: parts.headers.contains_key("x-amz-tagging"),
             bytes: header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0),
             needs: Vec::new(),

@@ -253,6 +253,16 @@ impl LocalS3 {
             answer.headers_mut().insert("x-amz-bucket-region", HeaderValue::from_static(region));
             return Some(answer);
         }
+        // S3 user guide, "Verifying bucket ownership with bucket owner condition".
+        let source = request.copy_source.as_deref().and_then(|source| source.split_once('/'));
+        let expected = [(Some(&*request.bucket), &request.owner), (source.map(|(it, _)| it), &request.source_owner)];
+        let is_other = |bucket: &str, owner: &str| store.rules_of(bucket).owner.unwrap_or("123456789012") != owner;
+        if expected
+            .iter()
+            .any(|(bucket, owner)| matches!((bucket, owner), (Some(it), Some(owner)) if is_other(it, owner)))
+        {
+            return Some(error(StatusCode::FORBIDDEN, "AccessDenied"));
+        }
         let has_checksum = |name: &hyper::header::HeaderName| name.as_str().starts_with("x-amz-checksum-");
         let is_read = [Method::GET, Method::HEAD].contains(&parts.method);
         if store.deny_checksums && !is_read && parts.headers.keys().any(has_checksum) {

@@ -19,6 +19,8 @@ pub struct Rules {
     pub is_locked: bool,
     /// `None` is the server's own region.
     pub region: Option<&'static str>,
+    /// `None` is the account 123456789012.
+    pub owner: Option<&'static str>,
 }
 
 /// A multipart upload that is neither completed nor aborted.
@@ -95,7 +97,7 @@ impl Store {
     }
 
     pub fn rules_of(&self, bucket: &str) -> &Rules {
-        static NONE: Rules = Rules { kms_key_id: None, is_locked: false, region: None };
+        static NONE: Rules = Rules { kms_key_id: None, is_locked: false, region: None, owner: None };
         self.rules.get(bucket).unwrap_or(&NONE)
     }
 

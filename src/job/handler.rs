@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::event::{self, Event, EventError, Message, Notice};
 use crate::receipt::Receipt;
-use crate::s3::{Effort, S3};
+use crate::s3::{Effort, Owners, S3};
 use crate::settings::Settings;
 
 /// How many jobs are done at the same time.
@@ -35,6 +35,12 @@ struct Asked {
 }
 
 impl Handler {
+    pub fn new(settings: Settings, s3: S3) -> Handler {
+        let of_bucket = settings.final_bucket.clone().zip(settings.final_bucket_owner.clone());
+        let s3 = s3.owned_by(Owners { of_bucket, of_others: settings.bucket_owner.clone() });
+        Handler { settings, s3 }
+    }
+
     /// Does what an event asks for. All of it is tried; what failed is told in the form of who calls, so that it is tried
     /// again.
     pub async fn handle(&self, payload: &Value, deadline: Deadline) -> Result<Answer, Error> {

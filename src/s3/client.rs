@@ -12,9 +12,9 @@ use aws_sdk_s3::config::{
 use aws_smithy_http_client::Builder as HttpClient;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-use super::S3;
 use super::memory::UploadMemory;
 use super::traffic::{TooManyRequests, Traffic};
+use super::{Owners, S3};
 
 /// How often a request is sent at most. The waits between are up to 1, 2, 4, 8, 16 and then 20 seconds, each
 /// shortened at random: about a minute in all.
@@ -56,7 +56,12 @@ impl S3 {
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .build();
-        S3 { client: Client::from_conf(config), traffic: Traffic::default(), memory: UploadMemory::default() }
+        S3 {
+            client: Client::from_conf(config),
+            traffic: Traffic::default(),
+            owners: Owners::default(),
+            memory: UploadMemory::default(),
+        }
     }
 }
 

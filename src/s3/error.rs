@@ -176,7 +176,8 @@ impl fmt::Display for S3Error {
                 "S3 answered 403 for {uri}: either the function lacks s3:GetObject on it, or there is no such key and the \
                  function lacks s3:ListBucket on the bucket {bucket} for that prefix, without which S3 answers 403 instead of \
                  404, or it is encrypted with a KMS key for which the function lacks kms:Decrypt, or the bucket is another \
-                 account's and Requester Pays, which is not supported ({answer})"
+                 account's than BUCKET_OWNER or FINAL_BUCKET_OWNER says, or another account's with Requester Pays, which is \
+                 not supported ({answer})"
             ),
             Diagnosis::OtherRegion(regions) => write!(
                 f,

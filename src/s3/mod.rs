@@ -31,7 +31,18 @@ pub const SMALL_REQUESTS_AT_ONCE: usize = 32;
 pub struct S3 {
     client: Client,
     traffic: Traffic,
+    owners: Owners,
     pub memory: UploadMemory,
+}
+
+/// The accounts that own the buckets, where that is known. S3 answers 403 if another does (S3 user guide, "Verifying bucket
+/// ownership with bucket owner condition").
+#[derive(Clone, Debug, Default)]
+pub struct Owners {
+    /// Of one bucket.
+    pub of_bucket: Option<(String, String)>,
+    /// Of all others.
+    pub of_others: Option<String>,
 }
 
 /// What was asked of S3: how many requests were sent, retries included, and how many bytes of objects were read.
@@ -45,6 +56,17 @@ impl S3 {
     /// The same client, with counters of its own that start at 0.
     pub fn counting(&self) -> S3 {
         S3 { traffic: Traffic::default(), ..self.clone() }
+    }
+
+    /// The same client, for buckets of these accounts.
+    pub fn owned_by(self, owners: Owners) -> S3 {
+        S3 { owners, ..self }
+    }
+
+    /// The account that must own a bucket.
+    fn owner(&self, bucket: &str) -> Option<String> {
+        let own = self.owners.of_bucket.as_ref().filter(|(name, _)| name == bucket);
+        own.map(|(_, owner)| owner.clone()).or_else(|| self.owners.of_others.clone())
     }
 
     /// What this client and its clones have asked and read so far.

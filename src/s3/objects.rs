@@ -39,7 +39,13 @@ impl S3 {
     }
 
     async fn head_with(&self, uri: &Uri, mode: Option<ChecksumMode>) -> Result<Option<Head>, S3Error> {
-        let request = self.client.head_object().bucket(&uri.bucket).key(&uri.key).set_checksum_mode(mode);
+        let request = self
+            .client
+            .head_object()
+            .bucket(&uri.bucket)
+            .set_expected_bucket_owner(self.owner(&uri.bucket))
+            .key(&uri.key)
+            .set_checksum_mode(mode);
         let head = match request.customize().interceptor(self.traffic.clone()).send().await {
             Ok(head) => head,
             Err(error) => return absent(self.error("HeadObject", uri, error)),
@@ -95,7 +101,13 @@ impl S3 {
     ) -> Result<SmallObject, S3Error> {
         let mut attempt = 1;
         loop {
-            let request = with(self.client.get_object().bucket(&uri.bucket).key(&uri.key));
+            let request = with(
+                self.client
+                    .get_object()
+                    .bucket(&uri.bucket)
+                    .set_expected_bucket_owner(self.owner(&uri.bucket))
+                    .key(&uri.key),
+            );
             let answer = request.customize().interceptor(self.traffic.clone()).send().await;
             let answer = answer.map_err(|error| self.error("GetObject", uri, error))?;
             let size = answer.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX);
@@ -122,7 +134,12 @@ impl S3 {
         let uri = &object.uri;
         let (mut whole, mut size, mut after) = (None::<Crc>, 0, None);
         loop {
-            let request = self.client.get_object_attributes().bucket(&uri.bucket).key(&uri.key);
+            let request = self
+                .client
+                .get_object_attributes()
+                .bucket(&uri.bucket)
+                .set_expected_bucket_owner(self.owner(&uri.bucket))
+                .key(&uri.key);
             let request =
                 request.object_attributes(ObjectAttributes::ObjectParts).object_attributes(ObjectAttributes::Etag);
             let request = request.set_part_number_marker(after.take());
@@ -152,7 +169,12 @@ impl S3 {
 
     /// GetObjectTagging, in the form in which CreateMultipartUpload takes it.
     pub async fn tagging(&self, uri: &Uri) -> Result<String, S3Error> {
-        let request = self.client.get_object_tagging().bucket(&uri.bucket).key(&uri.key);
+        let request = self
+            .client
+            .get_object_tagging()
+            .bucket(&uri.bucket)
+            .set_expected_bucket_owner(self.owner(&uri.bucket))
+            .key(&uri.key);
         let answer = request.customize().interceptor(self.traffic.clone()).send().await;
         let answer = answer.map_err(|error| self.error("GetObjectTagging", uri, error))?;
         let encode =
@@ -168,7 +190,13 @@ impl S3 {
         let uri = Uri::new(bucket, prefix);
         let (mut keys, mut token) = (Vec::new(), None);
         loop {
-            let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(token);
+            let request = self
+                .client
+                .list_objects_v2()
+                .bucket(bucket)
+                .set_expected_bucket_owner(self.owner(bucket))
+                .prefix(prefix)
+                .set_continuation_token(token);
             let request = request.encoding_type(EncodingType::Url);
             let page = request.customize().interceptor(self.traffic.clone()).send().await;
             let page = page.map_err(|error| self.error("ListObjectsV2", &uri, error))?;
@@ -190,7 +218,12 @@ impl S3 {
         precondition: &Precondition,
         crc: Option<Crc>,
     ) -> Result<Stored, S3Error> {
-        let request = self.client.put_object().bucket(&target.bucket).key(&target.key);
+        let request = self
+            .client
+            .put_object()
+            .bucket(&target.bucket)
+            .set_expected_bucket_owner(self.owner(&target.bucket))
+            .key(&target.key);
         let request = with_crc!(with_attributes!(request, attributes), crc).body(in_memory(body));
         let request = request.set_if_none_match(precondition.if_none_match()).set_if_match(precondition.if_match());
         let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
@@ -203,7 +236,12 @@ impl S3 {
 
     /// DeleteObject, if the object still has this ETag; without one, whatever object is there.
     pub async fn delete(&self, uri: &Uri, etag: Option<&str>) -> Result<(), S3Error> {
-        let request = self.client.delete_object().bucket(&uri.bucket).key(&uri.key);
+        let request = self
+            .client
+            .delete_object()
+            .bucket(&uri.bucket)
+            .set_expected_bucket_owner(self.owner(&uri.bucket))
+            .key(&uri.key);
         let request = request.set_if_match(etag.map(str::to_owned));
         let answer = request.customize().interceptor(self.traffic.clone()).send().await;
         answer.map(drop).map_err(|error| self.error("DeleteObject", uri, error))

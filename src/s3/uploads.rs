@@ -42,7 +42,12 @@ impl S3 {
         attributes: &Attributes,
         algorithm: Option<Algorithm>,
     ) -> Result<OpenUpload, S3Error> {
-        let request = self.client.create_multipart_upload().bucket(&target.bucket).key(&target.key);
+        let request = self
+            .client
+            .create_multipart_upload()
+            .bucket(&target.bucket)
+            .set_expected_bucket_owner(self.owner(&target.bucket))
+            .key(&target.key);
         let request = with_attributes!(request, attributes)
             .set_checksum_algorithm(algorithm.map(ChecksumAlgorithm::from))
             .set_checksum_type(algorithm.map(|_| ChecksumType::FullObject));
@@ -64,7 +69,13 @@ impl S3 {
         let OpenUpload { target, id } = upload;
         let size = body.len() as u64;
         let crc = algorithm.map(|algorithm| Crc::of(algorithm, &body));
-        let request = self.client.upload_part().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let request = self
+            .client
+            .upload_part()
+            .bucket(&target.bucket)
+            .set_expected_bucket_owner(self.owner(&target.bucket))
+            .key(&target.key)
+            .upload_id(id);
         let request = with_crc!(request, crc).part_number(number).body(in_memory(body));
         let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
         let answer = request.send().await;
@@ -85,11 +96,18 @@ impl S3 {
         let OpenUpload { target, id } = upload;
         let slowest = Duration::from_secs(range.length() / SLOWEST_COPY);
         let part = (range.length() < source.size).then(|| range.to_string());
-        let request = self.client.upload_part_copy().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let request = self
+            .client
+            .upload_part_copy()
+            .bucket(&target.bucket)
+            .set_expected_bucket_owner(self.owner(&target.bucket))
+            .key(&target.key)
+            .upload_id(id);
         let request = request
             .part_number(number)
             .copy_source(source.uri.copy_source())
             .copy_source_if_match(&source.etag)
+            .set_expected_source_bucket_owner(self.owner(&source.uri.bucket))
             .set_copy_source_range(part)
             .customize()
             .interceptor(self.traffic.clone())
@@ -118,7 +136,13 @@ impl S3 {
             with_crc!(completed, part.crc).build()
         });
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
-        let request = self.client.complete_multipart_upload().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let request = self
+            .client
+            .complete_multipart_upload()
+            .bucket(&target.bucket)
+            .set_expected_bucket_owner(self.owner(&target.bucket))
+            .key(&target.key)
+            .upload_id(id);
         let request = with_crc!(request, crc)
             .set_checksum_type(crc.map(|_| ChecksumType::FullObject))
             .multipart_upload(parts)
@@ -137,7 +161,13 @@ impl S3 {
     /// AbortMultipartUpload; that the upload is gone already is no error.
     pub async fn abort(&self, upload: &OpenUpload) -> Result<(), S3Error> {
         let OpenUpload { target, id } = upload;
-        let request = self.client.abort_multipart_upload().bucket(&target.bucket).key(&target.key).upload_id(id);
+        let request = self
+            .client
+            .abort_multipart_upload()
+            .bucket(&target.bucket)
+            .set_expected_bucket_owner(self.owner(&target.bucket))
+            .key(&target.key)
+            .upload_id(id);
         let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
         let answer = request.send().await;
         match answer.map_err(|error| self.error("AbortMultipartUpload", target, error)) {
@@ -151,7 +181,13 @@ impl S3 {
         let OpenUpload { target, id } = upload;
         let (mut parts, mut after) = (Vec::new(), None);
         loop {
-            let request = self.client.list_parts().bucket(&target.bucket).key(&target.key).upload_id(id);
+            let request = self
+                .client
+                .list_parts()
+                .bucket(&target.bucket)
+                .set_expected_bucket_owner(self.owner(&target.bucket))
+                .key(&target.key)
+                .upload_id(id);
             let request = request.set_part_number_marker(after.take());
             let page = request.customize().interceptor(self.traffic.clone()).send().await;
             let page = match page.map_err(|error| self.error("ListParts", target, error)) {
@@ -173,7 +209,12 @@ impl S3 {
     pub async fn uploads(&self, target: &Uri) -> Result<Vec<OpenUpload>, S3Error> {
         let (mut uploads, mut after) = (Vec::new(), (None, None));
         loop {
-            let request = self.client.list_multipart_uploads().bucket(&target.bucket).prefix(&target.key);
+            let request = self
+                .client
+                .list_multipart_uploads()
+                .bucket(&target.bucket)
+                .set_expected_bucket_owner(self.owner(&target.bucket))
+                .prefix(&target.key);
             let request = request.set_key_marker(after.0.take()).set_upload_id_marker(after.1.take());
             let request = request.encoding_type(EncodingType::Url);
             let page = request.customize().interceptor(self.traffic.clone()).send().await;

@@ -10,9 +10,14 @@ use crate::uri::Uri;
 /// See the README for what each of them means.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The only bucket whose events are worked on; `None`: any.
+    pub unload_bucket: Option<String>,
     pub unload_prefix: String,
     /// `None`: the source's bucket.
     pub final_bucket: Option<String>,
+    /// The accounts that own the source's bucket and the final bucket; S3 refuses requests to those of others.
+    pub bucket_owner: Option<String>,
+    pub final_bucket_owner: Option<String>,
     pub final_key: FinalKey,
     pub output: Output,
     pub options: Options,
@@ -57,10 +62,19 @@ impl Settings {
                 "it is required, as the start of the keys that UNLOAD writes, like unload/".into(),
             )
         })?;
-        let final_bucket = optional("FINAL_BUCKET");
-        if let Some((bucket, problem)) = final_bucket.as_deref().and_then(|name| Some((name, no_bucket(name)?))) {
-            return Err(wrong("FINAL_BUCKET", bucket, problem.to_owned()));
-        }
+        let bucket = |name| match optional(name).map(|bucket| (no_bucket(&bucket), bucket)) {
+            Some((Some(problem), bucket)) => Err(wrong(name, &bucket, problem.to_owned())),
+            bucket => Ok(bucket.map(|(_, bucket)| bucket)),
+        };
+        let account = |name| match optional(name) {
+            Some(id) if id.len() != 12 || !id.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(wrong(name, &id, "it is no account's id, which has 12 digits".into()))
+            }
+            id => Ok(id),
+        };
+        let (unload_bucket, final_bucket) = (bucket("UNLOAD_BUCKET")?, bucket("FINAL_BUCKET")?);
+        let bucket_owner = account("BUCKET_OWNER")?;
+        let final_bucket_owner = account("FINAL_BUCKET_OWNER")?.or_else(|| bucket_owner.clone());
         let (output, default) = match optional("OUTPUT").as_deref() {
             None | Some("each") => (Output::Each, "final/{path}"),
             Some("single") => (Output::Single, "final/{unload}.csv{compression}"),
@@ -92,8 +106,11 @@ impl Settings {
         let (check_columns, show_record) = (switch("CHECK_COLUMNS", true)?, switch("SHOW_RECORD", false)?);
         let final_kms_key_id = optional("FINAL_KMS_KEY_ID");
         Ok(Settings {
+            unload_bucket,
             unload_prefix,
             final_bucket,
+            bucket_owner,
+            final_bucket_owner,
             final_key,
             output,
             options,
@@ -270,6 +287,14 @@ mod tests {
         assert_eq!(error(&[prefix, ("BOM", "yes")]), "the setting BOM=\"yes\" is wrong: allowed are on and off");
         assert!(error(&[prefix, ("OUTPUT", "all")]).contains("OUTPUT=\"all\""));
         assert!(error(&[prefix, ("CHECK_COLUMNS", "no")]).contains("CHECK_COLUMNS=\"no\""));
+        assert!(
+            error(&[prefix, ("UNLOAD_BUCKET", "s3://b")]).starts_with("the setting UNLOAD_BUCKET=\"s3://b\" is wrong")
+        );
+        for id in ["12345678901", "1234567890123", "12345678901a"] {
+            let expected =
+                format!("the setting BUCKET_OWNER={id:?} is wrong: it is no account's id, which has 12 digits");
+            assert_eq!(error(&[prefix, ("BUCKET_OWNER", id)]), expected);
+        }
         assert!(error(&[prefix, ("DELETE_SOURCE", "yes")]).contains("DELETE_SOURCE=\"yes\""));
         assert!(error(&[prefix, ("UNLOAD_OPTIONS", "CSV ESCAPE")]).contains("CSV can't be used with ESCAPE"));
         assert!(error(&[prefix, ("FINAL_KEY", "f/{key}")]).contains("{key} is no placeholder"));

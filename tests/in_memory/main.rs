@@ -1,6 +1,7 @@
 //! What only the S3 in memory can show, which counts requests, fails on demand and has a clock that can be paused;
 //! and what needs no S3 at all.
 
+mod accounts;
 mod arrival_order;
 mod bucket;
 mod cleanup;

@@ -142,7 +142,7 @@ impl World {
         if let Some(local) = &self.local {
             local.permit(Template::role(&self.bucket, variable));
         }
-        Handler { settings: Settings::read(variable).unwrap(), s3: self.s3.clone() }
+        Handler::new(Settings::read(variable).unwrap(), self.s3.clone())
     }
 
     /// An event that says that these keys were created.

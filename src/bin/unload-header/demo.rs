@@ -32,7 +32,7 @@ pub async fn run() -> Result<(), Box<dyn std::error::Error>> {
             "OUTPUT" => Some(output.to_owned()),
             _ => None,
         })?;
-        Ok::<_, SettingError>(Handler { settings, s3: s3.clone() })
+        Ok::<_, SettingError>(Handler::new(settings, s3.clone()))
     };
     let (each, single) = (&with("each")?, &with("single")?);
     let all = bucket::EVENTS.iter().map(|(name, shows, json)| (each, name, *shows, json));

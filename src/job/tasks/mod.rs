@@ -15,6 +15,9 @@ use crate::uri::Uri;
 
 /// What the event of an object asks for.
 pub async fn tasks_of(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
+    if let Some(bucket) = settings.unload_bucket.as_ref().filter(|bucket| **bucket != uri.bucket) {
+        return Err(Error::OtherBucket { uri: uri.clone(), bucket: bucket.clone() });
+    }
     let prefix = &settings.unload_prefix;
     if !uri.key.starts_with(prefix) {
         let own = if settings.is_final(&uri.bucket, &uri.key) { ", a final object" } else { "" };
