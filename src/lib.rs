@@ -27,12 +27,13 @@
 //! No module imports from one that is listed above it.
 //!
 //! * [`job`]: from an object that was created to a receipt. Its table shows the steps.
+//! * [`metrics`]: what became of the jobs of a call, for CloudWatch.
 //! * [`error`]: all that can go wrong, gathered from the modules.
 //! * [`copy`]: the plan of a final object's parts, its execution, and the proof.
 //! * [`header`]: where the columns are written down, and the line that they make.
 //! * [`seal`]: how a final object tells what it is.
 //! * [`receipt`]: what happened to one final object.
-//! * [`event`]: a notification, as the objects that were created. [`settings`]: the environment, checked at start.
+//! * [`event`]: whatever the function is called with, as the objects that were created. [`settings`]: the environment, checked at start.
 //! * [`s3`]: one function for each S3 operation. Nothing else knows the SDK.
 //! * [`unload`]: what Redshift writes: keys, manifests, options, records, compression.
 //! * [`uri`], [`byte_range`], [`crc`], [`deadline`]: small values.
@@ -50,6 +51,7 @@ pub mod error;
 pub mod event;
 pub mod header;
 pub mod job;
+pub mod metrics;
 pub mod receipt;
 pub mod s3;
 pub mod seal;

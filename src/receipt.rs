@@ -39,6 +39,17 @@ pub enum Outcome {
     Skipped,
 }
 
+impl Outcome {
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Written => "written",
+            Outcome::Unchanged => "unchanged",
+            Outcome::Waiting => "waiting",
+            Outcome::Skipped => "skipped",
+        }
+    }
+}
+
 /// What is known of a final object that this job wrote, now or before.
 #[derive(Clone, Debug, Serialize)]
 pub struct Written {
@@ -137,6 +148,11 @@ impl Receipt {
         Receipt { reason: Some(reason.into()), ..self }
     }
 
+    /// Whether this job has written the final object now.
+    pub fn is_new(&self) -> bool {
+        self.outcome == Outcome::Written
+    }
+
     /// Adds what the job took.
     pub fn measured(self, effort: Effort, elapsed: Duration) -> Receipt {
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -162,7 +178,7 @@ impl Receipt {
         tracing::info!(
             "final" = self.final_uri,
             sources,
-            outcome = name(&self.outcome),
+            outcome = self.outcome.name(),
             reason = self.reason,
             columns_from = written.map(|it| name(&it.columns_from)),
             columns = written.map(|it| it.columns),

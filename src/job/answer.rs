@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::Error;
 use crate::event::Form;
-use crate::receipt::{self, Outcome, Receipt};
+use crate::receipt::{self, Receipt};
 
 /// What became of an object or a job, and of which messages it was part.
 #[derive(Debug)]
@@ -131,12 +131,6 @@ fn task_result(id: String, index: usize, ended: &[Ended]) -> S3BatchJobResult {
 }
 
 fn told(receipt: &Receipt) -> String {
-    let outcome = match receipt.outcome {
-        Outcome::Written => "written",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Waiting => "waiting",
-        Outcome::Skipped => "skipped",
-    };
     let what = receipt.final_uri.as_ref().or(receipt.reason.as_ref()).map_or("", String::as_str);
-    format!("{outcome}: {what}")
+    format!("{}: {what}", receipt.outcome.name())
 }

@@ -13,6 +13,7 @@ use super::tasks::{Job, Task, tasks_of};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::event::{self, Event, EventError, Message, Notice};
+use crate::metrics;
 use crate::receipt::Receipt;
 use crate::s3::{Effort, Owners, S3};
 use crate::settings::Settings;
@@ -56,6 +57,9 @@ impl Handler {
         while let Some(one) = done.next().await {
             one.result.iter().for_each(Receipt::log);
             ended.push(one);
+        }
+        if let Some(name) = &self.settings.function_name {
+            metrics::lines(name, ended.iter().map(|ended| &ended.result)).iter().for_each(|line| println!("{line}"));
         }
         Answer::new(form, ids, ended)
     }

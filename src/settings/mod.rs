@@ -29,6 +29,8 @@ pub struct Settings {
     /// Whether a source is deleted once its final object is proved.
     pub delete_source: bool,
     pub final_kms_key_id: Option<String>,
+    /// The function's name, set by Lambda, under which its metrics are written; `None` elsewhere, and no metrics.
+    pub function_name: Option<String>,
 }
 
 /// For what there is one final object.
@@ -119,6 +121,7 @@ impl Settings {
             bom,
             delete_source,
             final_kms_key_id,
+            function_name: optional("AWS_LAMBDA_FUNCTION_NAME"),
         })
     }
 
