@@ -5,7 +5,7 @@
 
 use hyper::HeaderMap;
 
-use crate::policy::Call;
+use crate::policy::{ACCOUNT, Call};
 use crate::request::Request;
 use crate::store::Store;
 
@@ -61,6 +61,11 @@ pub fn needs(request: &Request, headers: &HeaderMap, query: &str, store: &Store)
     // S3 user guide, "Add preconditions to S3 operations": a write or deletion by ETag reads it.
     calls.extend((has("if-match") && *operation != "GetObject").then(|| Call::on("s3:GetObject", &path)));
     calls.extend(request.sends_tags.then(|| Call::on("s3:PutObjectTagging", &path)));
+    for call in &mut calls {
+        let path = call.resource.strip_prefix("arn:aws:s3:::").unwrap_or_default();
+        let bucket = path.split('/').next().unwrap_or_default();
+        call.account = store.rules_of(bucket).owner.unwrap_or(ACCOUNT).to_owned();
+    }
     calls
 }
 

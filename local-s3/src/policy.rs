@@ -7,7 +7,12 @@ pub struct Call {
     pub resource: String,
     /// `s3:prefix`, if the question has one.
     pub prefix: Option<String>,
+    /// `aws:ResourceAccount`: who owns the resource.
+    pub account: String,
 }
+
+/// Who owns what nobody else is said to own.
+pub const ACCOUNT: &str = "123456789012";
 
 /// One action of one statement that allows something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub struct Grant {
     pub resources: Vec<String>,
     /// The condition on `s3:prefix`, if there is one.
     pub prefix: Option<Prefix>,
+    /// The condition on `aws:ResourceAccount`, if there is one.
+    pub account: Option<String>,
 }
 
 /// `StringLike`; or `StringLikeIfExists`, which also holds for a question without `s3:prefix`.
@@ -27,7 +34,8 @@ pub struct Prefix {
 
 impl Call {
     pub fn new(action: &str, resource: impl Into<String>) -> Call {
-        Call { action: action.to_owned(), resource: resource.into(), prefix: None }
+        let (action, resource, account) = (action.to_owned(), resource.into(), ACCOUNT.to_owned());
+        Call { action, resource, prefix: None, account }
     }
 
     /// On an object, given by `bucket/key`, or on a bucket.
@@ -50,7 +58,11 @@ impl Grant {
             (Some(wanted), None) => wanted.if_exists,
             (Some(wanted), Some(prefix)) => like(&wanted.pattern, prefix),
         };
-        prefix && like(&self.action, &call.action) && self.resources.iter().any(|it| like(it, &call.resource))
+        let account = self.account.as_ref().is_none_or(|account| *account == call.account);
+        prefix
+            && account
+            && like(&self.action, &call.action)
+            && self.resources.iter().any(|it| like(it, &call.resource))
     }
 }
 
@@ -87,13 +99,19 @@ mod tests {
     #[test]
     fn a_grant_is_for_a_prefix_or_for_all() {
         let prefix = |if_exists| Some(Prefix { pattern: "unload/*".to_owned(), if_exists });
-        let grant =
-            |prefix| Grant { action: "s3:ListBucket".to_owned(), resources: vec!["arn:aws:s3:::b".to_owned()], prefix };
+        let grant = |prefix| Grant {
+            action: "s3:ListBucket".to_owned(),
+            resources: vec!["arn:aws:s3:::b".to_owned()],
+            prefix,
+            account: Some(ACCOUNT.to_owned()),
+        };
         let (below, beside) = (Call::to_list("b", "unload/x"), Call::to_list("b", "final/x"));
         let whole = Call::on("s3:ListBucket", "b");
         assert!(grant(prefix(false)).allows(&below) && grant(prefix(true)).allows(&below));
         assert!(!grant(prefix(false)).allows(&beside) && !grant(prefix(true)).allows(&beside));
         assert!(!grant(prefix(false)).allows(&whole) && grant(prefix(true)).allows(&whole));
+        let of_another = Call { account: "210987654321".to_owned(), ..below.clone() };
+        assert!(!grant(None).allows(&of_another));
         assert!(grant(None).allows(&beside) && !grant(None).allows(&Call::to_list("c", "unload/x")));
     }
 }

@@ -22,7 +22,7 @@ use crate::api::{AByteEarlier, Api};
 use crate::faults::{Fault, Traffic};
 use crate::keys::{ACCESS_KEY, ROLE_KEY, SECRET_KEY};
 use crate::permissions::needs;
-use crate::policy::{Call, Grant};
+use crate::policy::{ACCOUNT, Call, Grant};
 use crate::request::Request;
 use crate::store::{Object, Rules, Store, Upload};
 
@@ -256,7 +256,7 @@ impl LocalS3 {
         // S3 user guide, "Verifying bucket ownership with bucket owner condition".
         let source = request.copy_source.as_deref().and_then(|source| source.split_once('/'));
         let expected = [(Some(&*request.bucket), &request.owner), (source.map(|(it, _)| it), &request.source_owner)];
-        let is_other = |bucket: &str, owner: &str| store.rules_of(bucket).owner.unwrap_or("123456789012") != owner;
+        let is_other = |bucket: &str, owner: &str| store.rules_of(bucket).owner.unwrap_or(ACCOUNT) != owner;
         if expected
             .iter()
             .any(|(bucket, owner)| matches!((bucket, owner), (Some(it), Some(owner)) if is_other(it, owner)))

@@ -19,7 +19,7 @@ pub struct Rules {
     pub is_locked: bool,
     /// `None` is the server's own region.
     pub region: Option<&'static str>,
-    /// `None` is the account 123456789012.
+    /// `None` is [`ACCOUNT`](crate::policy::ACCOUNT).
     pub owner: Option<&'static str>,
 }
 

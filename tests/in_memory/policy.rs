@@ -72,13 +72,13 @@ async fn everything(world: &World, variables: &[(&str, &str)], key: &str) -> Vec
 
 #[tokio::test]
 async fn it_allows_all_that_the_function_does_and_no_more() {
-    for (output, final_bucket, kms, delete) in [
-        ("each", "", false, "off"),
-        ("each", "", true, "off"),
-        ("each", "finals", false, "off"),
-        ("each", "", false, "on"),
-        ("single", "", true, "off"),
-        ("single", "finals", false, "on"),
+    for (output, final_bucket, kms, delete, trigger) in [
+        ("each", "", false, "off", "direct"),
+        ("each", "", true, "off", "queue"),
+        ("each", "finals", false, "off", "eventbridge"),
+        ("each", "", false, "on", "direct"),
+        ("single", "", true, "off", "eventbridge"),
+        ("single", "finals", false, "on", "queue"),
     ] {
         let world = World::in_process().await;
         let keys = if kms { [SOURCE_KEY, FINAL_KEY] } else { ["", ""] };
@@ -89,6 +89,7 @@ async fn it_allows_all_that_the_function_does_and_no_more() {
             ("SourceKmsKeyArn", keys[0]),
             ("FinalKmsKeyArn", keys[1]),
             ("DeleteSource", delete),
+            ("Trigger", trigger),
         ]);
         let variables = template.variables();
         let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -103,7 +104,11 @@ async fn it_allows_all_that_the_function_does_and_no_more() {
             assert!(grants.iter().any(|grant| grant.allows(call)), "not allowed: {call:?}");
             assert!(!of_sam.iter().any(|grant| grant.allows(call)), "SAM need not allow {call:?}");
         }
+        let (of_queue, grants): (Vec<_>, Vec<_>) = grants.into_iter().partition(|it| it.action.starts_with("sqs:"));
+        assert_eq!(of_queue.len(), if trigger == "queue" { 3 } else { 0 }, "what Lambda takes events with");
+        assert!(of_queue.iter().all(|grant| grant.resources == ["Events.Arn"]));
         for grant in &grants {
+            assert_eq!(grant.account.is_some(), grant.action.starts_with("s3:"), "{grant:?}");
             assert!(calls.iter().any(|call| grant.allows(call)), "never needed: {grant:?}");
         }
         let more = usize::from(delete == "on") + if kms { 3 } else { 0 };
@@ -127,19 +132,41 @@ async fn it_allows_all_that_the_function_does_and_no_more() {
             let all = grants.iter().chain(&of_sam);
             assert!(!all.clone().any(|grant| grant.allows(&forbidden)), "allowed: {forbidden:?}");
         }
+        for call in calls.iter().filter(|call| call.action.starts_with("s3:")) {
+            let of_another = Call { account: "210987654321".to_owned(), ..call.clone() };
+            assert!(!grants.iter().any(|grant| grant.allows(&of_another)), "allowed: {of_another:?}");
+        }
     }
+}
+
+/// Only the final bucket may be another account's, and only the one that is named.
+#[test]
+fn the_final_bucket_may_be_another_accounts() {
+    let parameters = [("BucketName", "b"), ("FinalBucketName", "f"), ("FinalBucketOwner", "210987654321")];
+    let grants = Template::with(&parameters).grants();
+    let allowed = |path: &str, account: &str| {
+        let call = Call { account: account.to_owned(), ..object("s3:GetObject", path) };
+        grants.iter().any(|grant| grant.allows(&call))
+    };
+    assert!(allowed("f/final/q", "210987654321") && !allowed("f/final/q", "123456789012"));
+    assert!(allowed("b/unload/q", "123456789012") && !allowed("b/unload/q", "210987654321"));
 }
 
 /// With Output=single no slice costs a call.
 #[test]
 fn the_bucket_tells_of_what_the_output_needs() {
-    let filters = |output: &str| {
-        let template = Template::with(&[("BucketName", "b"), ("Output", output), ("UnloadPrefix", "u/")]);
-        assert_eq!(template.filters(), template.filters_to_set(), "a bucket that was there already");
-        template.filters()
-    };
-    assert_eq!(filters("each"), [["prefix u/"]]);
-    assert_eq!(filters("single"), [["prefix u/", "suffix manifest"], ["prefix u/", "suffix .headers"]]);
+    for trigger in ["direct", "queue", "eventbridge"] {
+        let filters = |output: &str| {
+            let parameters = [("BucketName", "b"), ("Output", output), ("UnloadPrefix", "u/"), ("Trigger", trigger)];
+            Template::with(&parameters).filters()
+        };
+        if trigger == "eventbridge" {
+            assert!(filters("each").is_empty() && filters("single").is_empty(), "EventBridge is told of all");
+        } else {
+            assert_eq!(filters("each"), [["prefix u/"]]);
+            assert_eq!(filters("single"), [["prefix u/", "suffix manifest"], ["prefix u/", "suffix .headers"]]);
+        }
+    }
 }
 
 /// A template of the final key may begin anywhere; the policy follows it.

@@ -243,6 +243,7 @@ async fn a_missing_key_is_forbidden_to_those_who_may_only_read_it() {
         action: action.to_owned(),
         resources: vec![resource.to_owned()],
         prefix: prefix.map(|pattern| Prefix { pattern: pattern.to_owned(), if_exists: false }),
+        account: None,
     };
     let list = grant("s3:ListBucket", "arn:aws:s3:::bucket", Some("unload/*"));
     world.local().permit(vec![grant("s3:GetObject", "*", None), list]);

@@ -177,12 +177,14 @@ async fn every_deployment_writes_the_samples() {
                 ("FinalBucketName", bucket),
                 ("FinalKey", &final_key),
                 ("SourceKmsKeyArn", source),
-                ("FinalKmsKeyArn", of_final),
+                (if is_default { "FinalBucketKmsKeyArn" } else { "FinalKmsKeyArn" }, of_final),
                 ("DeleteSource", delete),
             ]);
             let variables = template.variables();
             let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            let variables: Vec<_> = variables.chain([("SourceKmsKeyArn", source)]).collect();
+            let default = if is_default { of_final } else { "" };
+            let keys = [("SourceKmsKeyArn", source), ("FinalBucketKmsKeyArn", default)];
+            let variables: Vec<_> = variables.chain(keys).collect();
             for name in all(output) {
                 let mut world = World::in_process().await;
                 world.bucket = BUCKET.to_owned();

@@ -5,20 +5,23 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::{Mutex, PoisonError};
 
-use local_s3::policy::{Grant, Prefix};
+use local_s3::policy::{ACCOUNT, Grant, Prefix};
 use serde_yaml_ng::Value;
 
-/// The template's parameters by the variables that they become; the source's key, which the function is not told,
-/// by itself.
-const PARAMETERS: [(&str, &str); 7] = [
+/// The template's parameters by the variables that they become; keys that the function is not told of by themselves.
+const PARAMETERS: [(&str, &str); 9] = [
     ("SourceKmsKeyArn", "SourceKmsKeyArn"),
+    ("FinalBucketKmsKeyArn", "FinalBucketKmsKeyArn"),
     ("UNLOAD_PREFIX", "UnloadPrefix"),
     ("FINAL_BUCKET", "FinalBucketName"),
     ("FINAL_KEY", "FinalKey"),
     ("OUTPUT", "Output"),
     ("FINAL_KMS_KEY_ID", "FinalKmsKeyArn"),
+    ("FINAL_BUCKET_OWNER", "FinalBucketOwner"),
     ("DELETE_SOURCE", "DeleteSource"),
 ];
+
+const REGION: &str = "us-east-1";
 
 type Parameters = Vec<(&'static str, String)>;
 
@@ -36,7 +39,9 @@ impl Template {
             let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml")).unwrap();
             serde_yaml_ng::from_str(&text).unwrap()
         });
-        let mut template = Template { parameters: BTreeMap::from([("AWS::Partition".into(), "aws".into())]), root };
+        let pseudo = [("Partition", "aws"), ("AccountId", ACCOUNT), ("Region", REGION), ("URLSuffix", "amazonaws.com")];
+        let pseudo = pseudo.map(|(name, value)| (format!("AWS::{name}"), value.to_owned()));
+        let mut template = Template { parameters: BTreeMap::from(pseudo), root };
         for (name, declared) in template.root["Parameters"].as_mapping().unwrap() {
             let default = declared.get("Default").map(text_of).unwrap_or_default();
             template.parameters.insert(text_of(name), default);
@@ -82,6 +87,7 @@ impl Template {
             action: action.to_owned(),
             resources: vec![resource.to_owned()],
             prefix: None,
+            account: None,
         };
         logs.iter().map(|action| grant(action, "*")).chain([grant("sqs:SendMessage", &queue)]).collect()
     }
@@ -101,19 +107,13 @@ impl Template {
         role.clone()
     }
 
-    /// Which keys the bucket tells the function of: prefixes and suffixes.
+    /// Which keys the bucket tells the function or the queue of: prefixes and suffixes.
     pub fn filters(&self) -> Vec<Vec<String>> {
         let bucket = &self.root["Resources"]["Bucket"]["Properties"];
-        let notifications = self.evaluated(&bucket["NotificationConfiguration"]["LambdaConfigurations"]);
-        notifications.as_sequence().unwrap().iter().map(|it| rules(&it["Filter"]["S3Key"]["Rules"])).collect()
-    }
-
-    /// The same, as the stack's output tells it to a bucket that was there already.
-    pub fn filters_to_set(&self) -> Vec<Vec<String>> {
-        let json = text_of(&self.evaluated(&self.root["Outputs"]["NotificationConfiguration"]["Value"]));
-        let notifications: Value = serde_yaml_ng::from_str(&json).unwrap();
-        let notifications = notifications["LambdaFunctionConfigurations"].as_sequence().unwrap();
-        notifications.iter().map(|it| rules(&it["Filter"]["Key"]["FilterRules"])).collect()
+        let configuration = self.evaluated(&bucket["NotificationConfiguration"]);
+        let of = |name: &str| configuration[name].as_sequence().cloned().unwrap_or_default();
+        let notifications = [of("LambdaConfigurations"), of("QueueConfigurations")].concat();
+        notifications.iter().map(|it| rules(&it["Filter"]["S3Key"]["Rules"])).collect()
     }
 
     /// Carries CloudFormation's functions out; AWS::NoValue is null.
@@ -174,17 +174,33 @@ fn grants(statement: &Value) -> Vec<Grant> {
         one => vec![text_of(one)],
     };
     let resources = texts(&statement["Resource"]);
-    let prefix = statement.get("Condition").map(|condition| {
-        let (operator, condition) = condition.as_mapping().unwrap().iter().next().unwrap();
-        let if_exists = match text_of(operator).as_str() {
-            "StringLike" => false,
-            "StringLikeIfExists" => true,
-            other => panic!("{other} is not evaluated here"),
-        };
-        Prefix { pattern: text_of(&condition["s3:prefix"]), if_exists }
-    });
-    let grant = |action| Grant { action, resources: resources.clone(), prefix: prefix.clone() };
+    let (mut prefix, mut account) = (None, None);
+    for (operator, key, value) in conditions(statement) {
+        match (operator.as_str(), key.as_str()) {
+            ("StringLike", "s3:prefix") => prefix = Some(Prefix { pattern: text_of(value), if_exists: false }),
+            ("StringLikeIfExists", "s3:prefix") => prefix = Some(Prefix { pattern: text_of(value), if_exists: true }),
+            ("StringEquals", "aws:ResourceAccount") => account = Some(text_of(value)),
+            // All that the function asks of KMS, it asks by S3 and for its buckets' objects.
+            ("StringEquals", "kms:ViaService") => assert_eq!(text_of(value), format!("s3.{REGION}.amazonaws.com")),
+            ("StringLike", "kms:EncryptionContext:aws:s3:arn") => {
+                assert!(texts(value).iter().all(|arn| arn.starts_with("arn:aws:s3:::") && arn.len() > 16), "{value:?}");
+            }
+            other => panic!("{other:?} is not evaluated here"),
+        }
+    }
+    let grant =
+        |action| Grant { action, resources: resources.clone(), prefix: prefix.clone(), account: account.clone() };
     texts(&statement["Action"]).into_iter().map(grant).collect()
+}
+
+/// The operators, keys and values of a statement's conditions.
+fn conditions(statement: &Value) -> Vec<(String, String, &Value)> {
+    let operators = statement.get("Condition").and_then(Value::as_mapping).into_iter().flatten();
+    let keys = operators.flat_map(|(operator, keys)| {
+        let keys = keys.as_mapping().unwrap().iter();
+        keys.map(move |(key, value)| (text_of(operator), text_of(key), value))
+    });
+    keys.collect()
 }
 
 fn text_of(value: &Value) -> String {
