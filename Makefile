@@ -1,6 +1,6 @@
 # make help lists what there is. All but demo and test install what they need into .tools/, pinned.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-servers check fuzz build deploy invoke bench
+.PHONY: help demo test test-all test-servers check fuzz build deploy bucket bucket-remove redrive invoke bench
 
 ARCH  ?= arm64
 EVENT ?= put
@@ -36,6 +36,7 @@ check: ## formatting, lints, documentation, dependencies, the template
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --all-features --no-deps
 	scripts/check-dependencies.sh
 	scripts/check-template.sh
+	scripts/with-server.sh ministack .tools/tools/bin/python -m unittest discover --start-directory tests/deployment
 
 fuzz: ## every parser, for TIME=600 seconds each
 	scripts/fuzz.sh $(TIME)
@@ -45,8 +46,22 @@ build: ## the function for Lambda, ARCH=arm64 or x86_64, in .aws-sam/build
 	scripts/target.sh $(ARCH)
 	sam build --parameter-overrides Architecture=$(ARCH)
 
-deploy: build ## build and deploy; asks for the parameters the first time
-	sam deploy --guided --parameter-overrides Architecture=$(ARCH)
+deploy: export ARCH_ASKED = $(if $(filter command line,$(origin ARCH)),$(ARCH))
+deploy: ## build and deploy; asks only the first time (ASK=1: again; YES=1: nothing at all)
+	scripts/install.sh tools
+	.tools/tools/bin/python scripts/deploy.py
+
+bucket: ## connect a bucket that was there already with the stack; shows what it changes first
+	scripts/install.sh tools
+	.tools/tools/bin/python scripts/bucket.py add
+
+bucket-remove: ## take the connection away again
+	scripts/install.sh tools
+	.tools/tools/bin/python scripts/bucket.py remove
+
+redrive: ## send failed events again
+	scripts/install.sh tools
+	.tools/tools/bin/python scripts/redrive.py
 
 invoke: ## run the function in a local Lambda emulator on events/EVENT.json (EVENT=put)
 	scripts/install.sh tools

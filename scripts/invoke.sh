@@ -28,14 +28,14 @@ if [ -z "${AWS_ENDPOINT_URL_S3:-}" ]; then
     export AWS_REGION=us-east-1
 fi
 export UNLOAD_PREFIX=${UNLOAD_PREFIX-unload/} AWS_LAMBDA_LOG_FORMAT=JSON
-cargo lambda watch --ignore-changes --invoke-port 9001 >"$log" 2>&1 &
+cargo lambda watch --ignore-changes --invoke-address 127.0.0.1 --invoke-port 9001 >"$log" 2>&1 &
 jobs+=($!)
 for _ in $(seq 240); do
     (exec 3<>/dev/tcp/127.0.0.1/9001) 2>/dev/null && break
     sleep 0.5
 done
 status=0
-cargo lambda invoke bootstrap --invoke-port 9001 --data-file "$event" --output-format json || status=$?
+cargo lambda invoke bootstrap --invoke-address 127.0.0.1 --invoke-port 9001 --data-file "$event" --output-format json || status=$?
 echo "-- the function's log:"
 grep '^{' "$log" || true
 exit $status

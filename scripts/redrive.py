@@ -1,0 +1,56 @@
+"""Sends the failed events of the stack that stack.json names again: to its queue with Trigger=queue, else to the function
+itself. An event is deleted from the queue of failed events only after it was taken; if it fails again, it comes back.
+"""
+
+import json
+
+import boto3
+
+import stack
+
+# Seconds in which a message is not seen by others, while it is sent.
+VISIBILITY = 120
+
+
+def payload(body):
+    """The event of a message: of Lambda's record of a failed event, or the message itself, from EventBridge or SQS."""
+    message = json.loads(body)
+    return json.dumps(message["requestPayload"]) if "requestPayload" in message else body
+
+
+def main():
+    answers, found = stack.deployed()
+    sqs = boto3.client("sqs", region_name=answers["region"])
+    function = boto3.client("lambda", region_name=answers["region"])
+    outputs = found["outputs"]
+    failed = outputs["FailedEventsUrl"]
+    events = None
+    if "EventsArn" in outputs:
+        events = sqs.get_queue_url(QueueName=outputs["EventsArn"].rsplit(":", 1)[1])["QueueUrl"]
+    waiting = sqs.get_queue_attributes(QueueUrl=failed, AttributeNames=["ApproximateNumberOfMessages"])
+    waiting = int(waiting["Attributes"]["ApproximateNumberOfMessages"])
+    print(f"{waiting} failed events wait.")
+    if not waiting or not stack.is_sure("Send them again?"):
+        return
+    sent = set()
+    while True:
+        batch = sqs.receive_message(
+            QueueUrl=failed, MaxNumberOfMessages=10, VisibilityTimeout=VISIBILITY, WaitTimeSeconds=2
+        ).get("Messages", [])
+        batch = [message for message in batch if message["MessageId"] not in sent]
+        if not batch:
+            break
+        for message in batch:
+            event = payload(message["Body"])
+            if events:
+                sqs.send_message(QueueUrl=events, MessageBody=event)
+            else:
+                arn = outputs["FunctionArn"]
+                function.invoke(FunctionName=arn, InvocationType="Event", Payload=event.encode())
+            sqs.delete_message(QueueUrl=failed, ReceiptHandle=message["ReceiptHandle"])
+            sent.add(message["MessageId"])
+    print(f"{len(sent)} were sent again.")
+
+
+if __name__ == "__main__":
+    main()
