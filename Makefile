@@ -22,10 +22,12 @@ test-all: export WORLDS = 2000
 test-all: test ## the same with every set of cases whole, and 2,000 random worlds of unloads
 
 test-servers: export TEST_READERS = $(CURDIR)/.tools/readers/bin/python
-test-servers: ## what holds on every server, on SeaweedFS and ministack; needs Python as well
+test-servers: ## what holds on every server, on SeaweedFS and ministack, and the deployment; needs Python as well
 	scripts/install.sh readers
 	scripts/with-server.sh seaweedfs cargo test --all-features --test any_server
 	scripts/with-server.sh ministack cargo test --all-features --test any_server
+	scripts/install.sh tools
+	scripts/with-server.sh ministack .tools/tools/bin/python -m unittest discover --start-directory tests/deployment
 
 check: ## formatting, lints, documentation, dependencies, the template
 	cargo fmt --all --check
@@ -36,7 +38,6 @@ check: ## formatting, lints, documentation, dependencies, the template
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --all-features --no-deps
 	scripts/check-dependencies.sh
 	scripts/check-template.sh
-	scripts/with-server.sh ministack .tools/tools/bin/python -m unittest discover --start-directory tests/deployment
 
 fuzz: ## every parser, for TIME=600 seconds each
 	scripts/fuzz.sh $(TIME)

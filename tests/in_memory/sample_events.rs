@@ -153,6 +153,41 @@ async fn every_sample_is_answered_in_its_senders_form() {
     );
 }
 
+/// What the template's dashboard and alarms show is what the function writes.
+#[tokio::test]
+async fn the_templates_metrics_are_those_that_are_written() {
+    let mut world = World::in_process().await;
+    world.bucket = BUCKET.to_owned();
+    fill(world.local()).unwrap();
+    let mut function = Function::of(&world, env!("CARGO_BIN_EXE_bootstrap"), &[]).await;
+    for (_, _, json) in EVENTS.iter().filter(|(name, ..)| ["put", "no-columns"].contains(name)) {
+        function.invoke(serde_json::from_str(json).unwrap()).await;
+    }
+    let mut written = BTreeSet::new();
+    for line in function.log().await.iter().filter_map(|line| line.pointer("/_aws/CloudWatchMetrics/0")) {
+        assert_eq!(line["Namespace"], "UnloadHeader");
+        for set in line["Dimensions"].as_array().unwrap() {
+            let names: Vec<&str> = set.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+            let metrics = line["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
+            written.extend(metrics.map(|metric| (metric.to_owned(), names.join(","))));
+        }
+    }
+    let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml")).unwrap();
+    let quoted = |text: &str| text.split('"').next().unwrap().to_owned();
+    let own = template.split("[\"UnloadHeader\", \"").skip(1).map(|rest| (quoted(rest), "FunctionName".to_owned()));
+    let found = template.split("SEARCH('{UnloadHeader,").skip(1).map(|rest| {
+        let (dimensions, rest) = rest.split_once('}').unwrap();
+        (quoted(rest.split_once("MetricName=\\\"").unwrap().1).trim_end_matches('\\').to_owned(), dimensions.to_owned())
+    });
+    let of_alarm = template.split("Namespace: UnloadHeader\n      MetricName: ").skip(1);
+    let of_alarm = of_alarm.map(|rest| (rest.lines().next().unwrap().to_owned(), "FunctionName".to_owned()));
+    let shown: BTreeSet<(String, String)> = own.chain(found).chain(of_alarm).collect();
+    assert!(shown.len() >= 7, "{shown:?}");
+    for metric in &shown {
+        assert!(written.contains(metric), "{metric:?} is not among what the function has written: {written:#?}");
+    }
+}
+
 /// Under the role that the template makes for them.
 #[tokio::test]
 async fn every_deployment_writes_the_samples() {
