@@ -25,7 +25,7 @@ struct Line<'l> {
 /// The lines for what ended in one call of the function of this name.
 pub fn lines<'e>(function: &str, ended: impl Iterator<Item = &'e Result<Receipt, Error>>) -> Vec<String> {
     let (mut outcomes, mut failures) = (BTreeMap::<_, u64>::new(), BTreeMap::<_, u64>::new());
-    let (mut bytes, mut bytes_through, mut requests, mut durations) = (0, 0, 0, Vec::new());
+    let (mut bytes, mut bytes_through, mut requests, mut rows, mut durations) = (0, 0, 0, 0, Vec::new());
     for result in ended {
         match result {
             Ok(receipt) => {
@@ -33,6 +33,7 @@ pub fn lines<'e>(function: &str, ended: impl Iterator<Item = &'e Result<Receipt,
                 *outcomes.entry((receipt.outcome.name(), written.map(|it| it.proof.name()))).or_default() += 1;
                 // What is there already was counted when it was written.
                 bytes += written.filter(|_| receipt.is_new()).map_or(0, |it| it.bytes);
+                rows += receipt.rows.filter(|_| receipt.is_new()).unwrap_or_default();
                 bytes_through += written.map_or(0, |it| it.bytes_through);
                 requests += receipt.requests;
                 durations.push(receipt.elapsed_ms);
@@ -58,7 +59,12 @@ pub fn lines<'e>(function: &str, ended: impl Iterator<Item = &'e Result<Receipt,
         sets: vec![vec!["FunctionName"], vec!["FunctionName", "ErrorType"]],
         metrics: vec![("Failures", "Count", count.into())],
     });
-    let sums = [("Bytes", "Bytes", bytes), ("BytesThrough", "Bytes", bytes_through), ("Requests", "Count", requests)];
+    let sums = [
+        ("Bytes", "Bytes", bytes),
+        ("BytesThrough", "Bytes", bytes_through),
+        ("Requests", "Count", requests),
+        ("Rows", "Count", rows),
+    ];
     let of_all = |metrics| Line { function, values: Vec::new(), sets: vec![vec!["FunctionName"]], metrics };
     let sums = sums.into_iter().map(|(name, unit, sum)| (name, unit, sum.into())).collect();
     let durations = durations.chunks(MOST_VALUES).map(|chunk| of_all(vec![("Duration", "Milliseconds", json!(chunk))]));
@@ -93,7 +99,7 @@ mod tests {
     fn receipt(outcome: Outcome) -> Result<Receipt, Error> {
         let written = Written { bytes_through: 5, ..Written::new(ColumnsFrom::Sidecar, 1, 100, 1, "e", Proof::Size) };
         let receipt = Receipt::of_final(&Uri::new("b", "k"), vec!["s".to_owned()], outcome, Some(written));
-        Ok(Receipt { requests: 6, elapsed_ms: 70, ..receipt })
+        Ok(Receipt { rows: Some(10), requests: 6, elapsed_ms: 70, ..receipt })
     }
 
     /// The rules of the specification that a wrong line would break in silence: CloudWatch ignores it.
@@ -134,6 +140,7 @@ mod tests {
             (value("Bytes", &[]), value("BytesThrough", &[]), value("Requests", &[])),
             (200.into(), 15.into(), 18.into())
         );
+        assert_eq!(value("Rows", &[]), 20);
         assert_eq!(value("Duration", &[]), json!([70, 70, 70]));
     }
 

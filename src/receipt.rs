@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::crc::Algorithm;
-use crate::s3::Effort;
+use crate::s3::{Effort, ObjectVersion};
 use crate::uri::Uri;
 
 /// How many sources the log line names. CloudWatch cuts a line at 256 KB (AWS, CloudWatch Logs quotas).
@@ -22,8 +22,22 @@ pub struct Receipt {
     pub reason: Option<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,
+    /// How many rows, if the unload's verbose manifest counts them and the job knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
     pub requests: u64,
     pub elapsed_ms: u64,
+    /// The one source, as it was copied.
+    #[serde(skip)]
+    pub copied: Option<Copied>,
+}
+
+/// A source in the version that is in a final object.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    pub version: ObjectVersion,
+    /// In seconds since 1970.
+    pub modified: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -126,8 +140,10 @@ impl Receipt {
             outcome,
             reason: Some(reason.into()),
             written: None,
+            rows: None,
             requests: 0,
             elapsed_ms: 0,
+            copied: None,
         }
     }
 
@@ -139,9 +155,16 @@ impl Receipt {
             outcome,
             reason: None,
             written,
+            rows: None,
             requests: 0,
             elapsed_ms: 0,
+            copied: None,
         }
+    }
+
+    /// Adds what is known of the sources.
+    pub fn made_of(self, copied: Option<Copied>, rows: Option<u64>) -> Receipt {
+        Receipt { copied, rows, ..self }
     }
 
     pub fn because(self, reason: impl Into<String>) -> Receipt {
@@ -184,6 +207,7 @@ impl Receipt {
             columns = written.map(|it| it.columns),
             bytes = written.map(|it| it.bytes),
             bytes_through = written.map(|it| it.bytes_through),
+            rows = self.rows,
             parts = written.map(|it| it.parts),
             requests = self.requests,
             proof = written.map(|it| it.proof.name()),

@@ -35,10 +35,12 @@ async fn steps(context: &Context<'_>, assumptions: &Assumptions) -> Result<TryEn
         ControlFlow::Continue(wanted) => wanted,
     };
     if let Some(receipt) = wanted.already_there(context, &existing) {
-        let receipt = delete::sources(context, &wanted.sources.objects, receipt).await?;
+        let receipt = receipt.made_of(wanted.sources.copied(), context.job.rows());
+        let receipt = delete::if_wanted(context, &wanted.sources.objects, receipt).await?;
         return Ok(TryEnd::Finished(receipt));
     }
     let (objects, uris) = (wanted.sources.objects.clone(), wanted.sources.uris());
+    let copied = wanted.sources.copied();
     let (line, mut assembly) = match assemble(context, wanted, existing, assumptions).await? {
         ControlFlow::Break(end) => return Ok(end),
         ControlFlow::Continue(assembled) => assembled,
@@ -46,5 +48,6 @@ async fn steps(context: &Context<'_>, assumptions: &Assumptions) -> Result<TryEn
     let ProvedObject { plan, etag, proof } = execute(context.s3, &mut assembly).await?;
     let written = Written::new(line.from(), line.columns(), plan.length, plan.parts.len(), &etag, proof);
     let receipt = Receipt::of_final(&assembly.target, uris, Outcome::Written, Some(written));
-    Ok(TryEnd::Finished(delete::sources(context, &objects, receipt).await?))
+    let receipt = receipt.made_of(copied, context.job.rows());
+    Ok(TryEnd::Finished(delete::if_wanted(context, &objects, receipt).await?))
 }

@@ -7,19 +7,27 @@ use crate::error::Error;
 use crate::receipt::{Outcome, Proof, Receipt};
 use crate::s3::{ObjectVersion, S3, SMALL_REQUESTS_AT_ONCE};
 
-/// Deletes the sources of a final object, if DELETE_SOURCE says so, and tells it in the receipt. If another try wrote the
-/// final object, only a CRC proves that it is right.
-pub async fn sources(context: &Context<'_>, objects: &[ObjectVersion], receipt: Receipt) -> Result<Receipt, Error> {
-    if !context.settings.delete_source {
-        return Ok(receipt);
+/// Deletes the sources of a final object, if DELETE_SOURCE says so and it is time, and tells it in the receipt.
+pub async fn if_wanted(context: &Context<'_>, objects: &[ObjectVersion], receipt: Receipt) -> Result<Receipt, Error> {
+    let Context { settings, s3, .. } = context;
+    match settings.delete_source {
+        false => Ok(receipt),
+        true if settings.deletes_last() => {
+            Ok(receipt.because("the source is kept until the manifest of its unload's final objects is there"))
+        }
+        true => sources(s3, objects, receipt).await,
     }
+}
+
+/// Deletes the sources of a final object. If another try wrote the final object, only a CRC proves that it is right.
+pub async fn sources(s3: &S3, objects: &[ObjectVersion], receipt: Receipt) -> Result<Receipt, Error> {
     let proof = receipt.written.as_ref().map(|written| written.proof);
     if receipt.outcome == Outcome::Unchanged && proof == Some(Proof::Size) {
         return Ok(
             receipt.because("the source is kept: without a CRC, only the run that wrote the object can prove it")
         );
     }
-    let deleted = stream::iter(objects).map(|source| delete(context.s3, source));
+    let deleted = stream::iter(objects).map(|source| delete(s3, source));
     let deleted: Vec<bool> = deleted.buffer_unordered(SMALL_REQUESTS_AT_ONCE).try_collect().await?;
     let kept = deleted.iter().filter(|deleted| !**deleted).count();
     Ok(receipt.because(match (kept, deleted.len()) {

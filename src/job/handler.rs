@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use super::answer::{Answer, Ended};
+use super::final_manifest;
 use super::run::run;
 use super::tasks::{Job, Task, tasks_of};
 use crate::deadline::Deadline;
@@ -47,21 +48,36 @@ impl Handler {
     pub async fn handle(&self, payload: &Value, deadline: Deadline) -> Result<Answer, Error> {
         let Event { form, messages } = event::parse(payload);
         let ids = messages.iter().map(|message| message.id.clone()).collect();
-        let Asked { jobs, mut ended } = self.asked(messages, deadline).await;
+        let Asked { jobs, ended } = self.asked(messages, deadline).await;
         ended.iter().filter_map(|ended| ended.result.as_ref().ok()).for_each(Receipt::log);
+        let mut ended: Vec<(Option<Job>, Ended)> = ended.into_iter().map(|ended| (None, ended)).collect();
         let done = stream::iter(jobs).map(|(job, effort, messages)| async move {
             let receipt = run(&self.settings, &self.s3, &job, deadline).await;
-            Ended { messages, result: receipt.map(|receipt| receipt.adding(effort)) }
+            (Some(job), Ended { messages, result: receipt.map(|receipt| receipt.adding(effort)) })
         });
         let mut done = done.buffered(JOBS_AT_ONCE);
         while let Some(one) = done.next().await {
-            one.result.iter().for_each(Receipt::log);
+            one.1.result.iter().for_each(Receipt::log);
             ended.push(one);
         }
+        let last = self.final_manifests(&ended, deadline).await;
+        let ended: Vec<Ended> = ended.into_iter().map(|(_, ended)| ended).chain(last).collect();
         if let Some(name) = &self.settings.function_name {
             metrics::lines(name, ended.iter().map(|ended| &ended.result)).iter().for_each(|line| println!("{line}"));
         }
         Answer::new(form, ids, ended)
+    }
+
+    /// A manifest of the final objects of each unload of which all are there now, if that is wanted.
+    async fn final_manifests(&self, ended: &[(Option<Job>, Ended)], deadline: Deadline) -> Vec<Ended> {
+        let unloads = if self.settings.final_manifest { final_manifest::Done::of(ended) } else { Vec::new() };
+        let mut written = Vec::new();
+        for unload in unloads {
+            let result = unload.write_before(&self.settings, &self.s3, deadline).await;
+            result.iter().for_each(Receipt::log);
+            written.push(Ended { messages: unload.messages(), result });
+        }
+        written
     }
 
     /// The jobs of all messages, each job once.

@@ -3,6 +3,7 @@
 //! | step | file |
 //! |---|---|
 //! | an event: the jobs that its objects ask for, done side by side | `handler` |
+//! | a manifest of an unload's final objects | `final_manifest` |
 //! | the answer, in the form of who calls | `answer` |
 //! | what one object asks for, by its role and by OUTPUT | `tasks` |
 //! | one job: tried until it is finished | `run` |
@@ -24,6 +25,7 @@ mod columns;
 mod context;
 mod delete;
 mod existing;
+mod final_manifest;
 mod handler;
 mod join;
 mod run;

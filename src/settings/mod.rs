@@ -28,6 +28,8 @@ pub struct Settings {
     pub bom: bool,
     /// Whether a source is deleted once its final object is proved.
     pub delete_source: bool,
+    /// Whether the final objects of an unload get a manifest of their own.
+    pub final_manifest: bool,
     pub final_kms_key_id: Option<String>,
     /// The function's name, set by Lambda, under which its metrics are written; `None` elsewhere, and no metrics.
     pub function_name: Option<String>,
@@ -105,6 +107,7 @@ impl Settings {
             Some(other) => Err(wrong(name, other, "allowed are on and off".into())),
         };
         let (bom, delete_source) = (switch("BOM", false)?, switch("DELETE_SOURCE", false)?);
+        let final_manifest = switch("FINAL_MANIFEST", false)?;
         let (check_columns, show_record) = (switch("CHECK_COLUMNS", true)?, switch("SHOW_RECORD", false)?);
         let final_kms_key_id = optional("FINAL_KMS_KEY_ID");
         Ok(Settings {
@@ -120,6 +123,7 @@ impl Settings {
             show_record,
             bom,
             delete_source,
+            final_manifest,
             final_kms_key_id,
             function_name: optional("AWS_LAMBDA_FUNCTION_NAME"),
         })
@@ -141,6 +145,19 @@ impl Settings {
             return Err(SettingError { name: "FINAL_KEY", value: self.final_key.to_string(), problem });
         }
         Ok(uri)
+    }
+
+    /// Where the manifest of the final objects of this manifest's unload goes: beside them.
+    pub fn final_manifest(&self, manifest: &Uri) -> Uri {
+        let path = manifest.key.strip_prefix(&self.unload_prefix).unwrap_or_default();
+        let key = format!("{}{path}", self.final_key.literal());
+        Uri::new(self.final_bucket.as_ref().unwrap_or(&manifest.bucket), key)
+    }
+
+    /// Whether sources are kept until the manifest of their final objects is there. It has to be known of each source
+    /// that it is the one which the unload's manifest lists. With OUTPUT=single, the final object's seal tells that.
+    pub fn deletes_last(&self) -> bool {
+        self.delete_source && self.final_manifest && self.output == Output::Each
     }
 
     /// All places where the final object may go, depending on its compression.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::name;
 use crate::uri::Uri;
@@ -22,6 +23,8 @@ pub struct Manifest {
     pub entries: Vec<Entry>,
     /// The names of `schema.elements`; `None` in a manifest that is not VERBOSE.
     pub columns: Option<Vec<String>>,
+    /// `schema` as it is.
+    pub schema: Option<Value>,
 }
 
 /// One data object of the unload.
@@ -30,6 +33,8 @@ pub struct Entry {
     pub uri: Uri,
     /// In bytes. Older manifests do not have it.
     pub size: Option<u64>,
+    /// How many, if the manifest is VERBOSE.
+    pub rows: Option<u64>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -65,32 +70,33 @@ impl Manifest {
     pub fn parse(json: &[u8]) -> Result<Manifest, ManifestError> {
         let wire: Wire = serde_json::from_slice(json)?;
         let entries = wire.entries.into_iter().enumerate().map(|(index, entry)| {
-            let size = entry.meta.and_then(|meta| meta.content_length);
+            let Meta { content_length: size, record_count: rows } = entry.meta.unwrap_or_default();
             let uri = Uri::parse(&entry.url).ok_or(ManifestError::Url { index, url: entry.url })?;
-            Ok(Entry { uri, size })
+            Ok(Entry { uri, size, rows })
         });
-        Ok(Manifest {
-            entries: entries.collect::<Result<_, ManifestError>>()?,
-            columns: wire.schema.map(|schema| schema.elements.into_iter().map(|column| column.name).collect()),
-        })
+        let entries = entries.collect::<Result<_, ManifestError>>()?;
+        let columns = wire.schema.as_ref().map(WireSchema::deserialize).transpose()?;
+        let columns = columns.map(|schema| schema.elements.into_iter().map(|column| column.name).collect());
+        Ok(Manifest { entries, columns, schema: wire.schema })
     }
 }
 
 #[derive(Deserialize)]
 struct Wire {
     entries: Vec<WireEntry>,
-    schema: Option<WireSchema>,
+    schema: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct WireEntry {
     url: String,
-    meta: Option<WireMeta>,
+    meta: Option<Meta>,
 }
 
-#[derive(Deserialize)]
-struct WireMeta {
+#[derive(Default, Deserialize)]
+struct Meta {
     content_length: Option<u64>,
+    record_count: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -113,14 +119,16 @@ pub struct Unload {
     pub modified: i64,
     /// `None` if the manifest is not VERBOSE.
     pub columns: Option<Vec<String>>,
+    pub schema: Option<Value>,
     /// The entries in the manifest's order, by the folder of their partition: `year=2026/month=11/`, or empty.
     folders: BTreeMap<String, Vec<Entry>>,
 }
 
 impl Unload {
     pub fn parse(manifest: &Uri, etag: String, modified: i64, json: &[u8]) -> Result<Unload, ManifestError> {
-        let Manifest { entries, columns } = Manifest::parse(json)?;
-        let mut unload = Unload { manifest: manifest.clone(), etag, modified, columns, folders: BTreeMap::new() };
+        let Manifest { entries, columns, schema } = Manifest::parse(json)?;
+        let (manifest, folders) = (manifest.clone(), BTreeMap::new());
+        let mut unload = Unload { manifest, etag, modified, columns, schema, folders };
         for entry in entries {
             let folder = unload.folder_of(&entry.uri.key).to_owned();
             unload.folders.entry(folder).or_default().push(entry);
@@ -156,6 +164,11 @@ impl Unload {
     /// The entry of the object with this key.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries(self.folder_of(key)).iter().find(|entry| entry.uri.key == key)
+    }
+
+    /// The same as a list: of one entry, or of none.
+    pub fn entries_of(&self, key: &str) -> &[Entry] {
+        self.entry(key).map_or(&[], std::slice::from_ref)
     }
 
     /// Whether an object was written too late to be the one that the manifest lists. Then it is of a later UNLOAD to the
@@ -208,7 +221,10 @@ mod tests {
         }"#;
         let manifest = Manifest::parse(text).unwrap();
         assert_eq!(manifest.columns, Some(vec!["cellkey".to_owned(), "exrpvalue".to_owned()]));
-        assert_eq!(manifest.entries[1], Entry { uri: Uri::new("b", "u/q_0001_part_00.gz"), size: Some(20) });
+        assert_eq!(
+            manifest.entries[1],
+            Entry { uri: Uri::new("b", "u/q_0001_part_00.gz"), size: Some(20), rows: Some(0) }
+        );
     }
 
     #[test]

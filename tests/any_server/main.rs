@@ -5,6 +5,7 @@ mod check_columns;
 mod columns;
 mod copies;
 mod each;
+mod listed;
 mod merge;
 mod options;
 mod redshift;

@@ -9,6 +9,7 @@ mod concurrency;
 mod deletion;
 mod docs;
 mod faults;
+mod final_manifest;
 mod idempotence;
 mod layout;
 mod merge_safety;

@@ -1,6 +1,7 @@
 //! The sources of a job that were found.
 
 use crate::error::Error;
+use crate::receipt::Copied;
 use crate::s3::{Head, ObjectVersion};
 
 /// The sources of a job, as they are in S3 now.
@@ -13,6 +14,12 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// The source, if it is one and not the slices of an unload.
+    pub fn copied(&self) -> Option<Copied> {
+        let is_one = self.manifest_version.is_none();
+        is_one.then(|| Copied { version: self.first.object.clone(), modified: self.first.modified })
+    }
+
     pub fn uris(&self) -> Vec<String> {
         self.objects.iter().map(|object| object.uri.to_string()).collect()
     }

@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::header::membership;
 use crate::s3::S3;
 use crate::settings::Settings;
-use crate::unload::Role;
 use crate::unload::name::{self, SIDECAR};
+use crate::unload::{Role, Unload};
 use crate::uri::Uri;
 
 /// The data objects that a sidecar may be for, of those that are there.
@@ -24,13 +24,25 @@ pub async fn tasks_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Result
         let deleted = if settings.delete_source { ", or DELETE_SOURCE has deleted them" } else { "" };
         return Ok(vec![Task::waiting(uri, format!("none of its data objects is there yet{deleted}"))]);
     }
-    Ok(keys.into_iter().map(|key| Task::object(uri.sibling(key)).by_sidecar(uri)).collect())
+    let mut tasks: Vec<Task> = keys.into_iter().map(|key| Task::object(uri.sibling(key)).by_sidecar(uri)).collect();
+    if settings.final_manifest {
+        for manifest in [format!("{stem}manifest"), format!("{stem}/manifest")] {
+            let unload = membership::read_manifest(s3, &uri.sibling(manifest)).await?;
+            if let Some(unload) = unload.filter(|unload| unload.sidecars().contains(&uri.key)) {
+                tasks.extend(jobs_of(settings, unload)?.into_iter().map(|task| task.by_sidecar(uri)));
+            }
+        }
+    }
+    Ok(tasks)
 }
 
-/// The entries of a verbose manifest, unless a sidecar names their columns.
+/// The entries of a verbose manifest, unless a sidecar names their columns. If the final objects are to have a manifest as
+/// well, those of any manifest.
 pub async fn tasks_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
     let Some(unload) = membership::read_manifest(s3, uri).await? else { return Ok(vec![Task::object(uri.clone())]) };
-    if unload.columns.is_none() {
+    if settings.final_manifest && unload.folders().next().is_some() {
+        return jobs_of(settings, unload);
+    } else if unload.columns.is_none() {
         return Ok(vec![Task::skipped(uri, "a manifest without column names; it is not VERBOSE")]);
     } else if unload.folders().next().is_none() {
         return Ok(vec![Task::skipped(uri, "a manifest that lists no objects")]);
@@ -40,6 +52,11 @@ pub async fn tasks_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Resul
             return Ok(vec![Task::skipped(uri, format!("the sidecar {sidecar} names the columns"))]);
         }
     }
+    jobs_of(settings, unload)
+}
+
+/// A job for each entry of an unload.
+fn jobs_of(settings: &Settings, unload: Unload) -> Result<Vec<Task>, Error> {
     refuse_elsewhere(&unload, &settings.unload_prefix)?;
     let unload = Arc::new(unload);
     let subject = |uri: &Uri| Subject::Object { uri: uri.clone(), unload: Some(unload.clone()) };

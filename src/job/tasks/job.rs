@@ -47,6 +47,15 @@ impl Job {
         }
     }
 
+    /// How many rows the unload's manifest counts.
+    pub fn rows(&self) -> Option<u64> {
+        let entries = match &self.subject {
+            Subject::Object { uri, unload } => unload.as_ref()?.entries_of(&uri.key),
+            Subject::Folder { unload, folder } => unload.entries(folder),
+        };
+        entries.iter().map(|entry| entry.rows).sum()
+    }
+
     /// The compression that the name of the first source tells, which may not be that of its content.
     pub fn compression(&self) -> Option<Compression> {
         match &self.subject {

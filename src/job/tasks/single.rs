@@ -34,13 +34,15 @@ pub async fn tasks_of_object(settings: &Settings, s3: &S3, uri: &Uri) -> Result<
         let version = manifest_version(&unload.etag, unload.modified);
         let folder = unload.folder_of(&uri.key).to_owned();
         let mut tasks = jobs_of(settings, unload)?;
-        tasks.retain(|task| matches!(task, Task::Job(job) if job.folder() == folder));
-        let [Task::Job(job)] = tasks.as_slice() else { continue };
+        let is_its_own = |task: &Task| matches!(task, Task::Job(job) if job.folder() == folder);
+        let Some(Task::Job(job)) = tasks.iter().find(|task| is_its_own(task)) else { continue };
         let target = settings.final_uri(job.uri(), job.unload_prefix(), job.compression())?;
         let seal = s3.head(&target).await?.as_ref().and_then(Seal::on);
         if seal.is_some_and(|seal| seal.manifest_version.as_deref() == Some(&version)) {
             return Ok(vec![Task::waiting(uri, format!("{target}, which it is part of, is there"))]);
         }
+        // A manifest of the final objects takes all of them.
+        tasks.retain(|task| settings.final_manifest || is_its_own(task));
         return Ok(tasks);
     }
     Ok(vec![Task::waiting(uri, "its unload's manifest will start the job")])
