@@ -12,10 +12,10 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 21
 
 demo: ## show the function at work, on an S3 in memory; needs Rust only
-	cargo run --quiet --features demo --bin unload-header demo
+	cargo run --locked --quiet --features demo --bin unload-header demo
 
 test: ## all tests, on an S3 in memory, with samples of the large sets; needs Rust only
-	cargo test --workspace --all-features
+	cargo test --locked --workspace --all-features
 
 test-all: export EXHAUSTIVE = 1
 test-all: export WORLDS = 2000
@@ -24,20 +24,22 @@ test-all: test ## the same with every set of cases whole, and 2,000 random world
 test-servers: export TEST_READERS = $(CURDIR)/.tools/readers/bin/python
 test-servers: ## what holds on every server, on SeaweedFS and ministack, and the deployment; needs Python as well
 	scripts/install.sh readers
-	scripts/with-server.sh seaweedfs cargo test --all-features --test any_server
-	scripts/with-server.sh ministack cargo test --all-features --test any_server
+	scripts/with-server.sh seaweedfs cargo test --locked --all-features --test any_server
+	scripts/with-server.sh ministack cargo test --locked --all-features --test any_server
 	scripts/install.sh tools
 	scripts/with-server.sh ministack .tools/tools/bin/python -m unittest discover --start-directory tests/deployment
 
-check: ## formatting, lints, documentation, dependencies, the template
+check: ## formatting, lints, documentation, dependencies, scripts, workflows, the template
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --all-features -- --deny warnings
-	cargo clippy --bin bootstrap -- --deny warnings
+	cargo clippy --locked --workspace --all-targets --all-features -- --deny warnings
+	cargo clippy --locked --bin bootstrap -- --deny warnings
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	cargo clippy --manifest-path fuzz/Cargo.toml -- --deny warnings
-	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --all-features --no-deps
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --all-features --no-deps
 	scripts/check-dependencies.sh
+	scripts/check-scripts.sh
 	scripts/check-template.sh
+	scripts/scan-template.sh
 
 fuzz: ## every parser, for TIME=600 seconds each
 	scripts/fuzz.sh $(TIME)
@@ -45,6 +47,7 @@ fuzz: ## every parser, for TIME=600 seconds each
 build: ## the function for Lambda, ARCH=arm64 or x86_64, in .aws-sam/build
 	scripts/install.sh tools
 	scripts/target.sh $(ARCH)
+	cargo fetch --locked
 	sam build --parameter-overrides Architecture=$(ARCH)
 
 deploy: export ARCH_ASKED = $(if $(filter command line,$(origin ARCH)),$(ARCH))
@@ -69,6 +72,6 @@ invoke: ## run the function in a local Lambda emulator on events/EVENT.json (EVE
 	scripts/invoke.sh $(EVENT)
 
 bench: ## speed, memory and start of the function on SeaweedFS; ROWS=file for rows of your own
-	cargo build --release --example bare
-	scripts/with-server.sh seaweedfs cargo bench --bench copy
-	scripts/with-server.sh seaweedfs cargo bench --bench merge
+	cargo build --locked --release --example bare
+	scripts/with-server.sh seaweedfs cargo bench --locked --bench copy
+	scripts/with-server.sh seaweedfs cargo bench --locked --bench merge

@@ -7,11 +7,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 event=events/$1.json
 if [ ! -f "$event" ]; then
-    echo "there is no $event; EVENT is one of:" $(basename -s .json events/*) >&2
+    echo "there is no $event; EVENT is one of:" >&2
+    basename -s .json events/* >&2
     exit 2
 fi
 log=$(mktemp)
 jobs=()
+# shellcheck disable=SC2329 # The trap calls it.
 end() {
     kill "${jobs[@]}" || true
     wait || true
@@ -19,9 +21,9 @@ end() {
 } 2>/dev/null
 trap end EXIT
 
-cargo build --quiet --bin bootstrap
+cargo build --locked --quiet --bin bootstrap
 if [ -z "${AWS_ENDPOINT_URL_S3:-}" ]; then
-    cargo build --quiet --features demo --bin unload-header
+    cargo build --locked --quiet --features demo --bin unload-header
     target/debug/unload-header serve 9000 >/dev/null &
     jobs+=($!)
     export AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=testtesttest

@@ -9,6 +9,7 @@ shift
 scripts/install.sh servers
 bin=$PWD/.tools/servers/bin
 data=$(mktemp -d)
+# shellcheck disable=SC2329 # The trap calls it.
 end() {
     kill -9 "$pid" || true
     wait "$pid" || true

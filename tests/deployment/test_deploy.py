@@ -35,7 +35,10 @@ class Deploy(unittest.TestCase):
             self.assertEqual("No changes to deploy" in said, not changed, said)
             found = stack.describe("twice", REGION)["parameters"]
             self.assertEqual({name: found[name] for name in answers["parameters"]}, answers["parameters"])
-        self.assertIn("CREATE_COMPLETE", client("cloudformation").describe_stacks(StackName="twice")["Stacks"][0]["StackStatus"])
+        fewer = {"BucketName": "twice", "Bom": "on"}
+        self.deploy({**answers, "parameters": fewer})
+        found = stack.describe("twice", REGION)["parameters"]
+        self.assertEqual((found["Bom"], found["Output"], found["CreateBucket"]), ("on", "single", "yes"), "what is left out stays")
 
     def deploy(self, answers):
         """Runs what is run, but for the build, on the translated template."""

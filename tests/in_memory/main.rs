@@ -6,6 +6,7 @@ mod arrival_order;
 mod bucket;
 mod cleanup;
 mod concurrency;
+mod costs;
 mod deletion;
 mod docs;
 mod faults;
