@@ -14,10 +14,12 @@ pub struct Ended {
     pub result: Result<Receipt, Error>,
 }
 
-/// An answer. All that is left of failures is what the form tells of them: others have failed the call.
+/// An answer. A failure of an event that is one message has failed the call instead.
 #[derive(Debug)]
 pub struct Answer {
     pub receipts: Vec<Receipt>,
+    /// What failed, where the answer itself tells which messages or tasks did.
+    pub failures: Vec<String>,
     reply: Reply,
 }
 
@@ -62,13 +64,18 @@ impl Answer {
                 Reply::Tasks(response)
             }
         };
-        // Lambda logs what fails a call. Nobody else tells of these.
-        for Ended { messages, result } in &ended {
-            if let Err(error) = result {
-                tracing::error!(messages = messages.len(), error_type = error.kind(), "{error}");
+        let (mut receipts, mut failures) = (Vec::new(), Vec::new());
+        for Ended { messages, result } in ended {
+            match result {
+                Ok(receipt) => receipts.push(receipt),
+                Err(error) => {
+                    // Lambda logs what fails a call. Nobody else tells of these.
+                    tracing::error!(messages = messages.len(), error_type = error.kind(), "{error}");
+                    failures.push(format!("{}: {error}", error.kind()));
+                }
             }
         }
-        Ok(Answer { receipts: ended.into_iter().filter_map(|ended| ended.result.ok()).collect(), reply })
+        Ok(Answer { receipts, failures, reply })
     }
 
     fn of_whole(ended: Vec<Ended>) -> Result<Answer, Error> {
@@ -83,7 +90,7 @@ impl Answer {
             return Err(error);
         }
         receipt::abridge(&mut receipts);
-        Ok(Answer { receipts, reply: Reply::Receipts })
+        Ok(Answer { receipts, failures: Vec::new(), reply: Reply::Receipts })
     }
 }
 

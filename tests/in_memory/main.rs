@@ -5,6 +5,9 @@ mod accounts;
 mod arrival_order;
 mod bucket;
 mod cleanup;
+// The command line is built with that feature only.
+#[cfg(feature = "demo")]
+mod command_line;
 mod concurrency;
 mod costs;
 mod deletion;

@@ -1,9 +1,10 @@
-//! The command line: `unload-header demo` shows the function at work, `unload-header serve` is the
-//! bucket that `make invoke` runs it on.
+//! The command line: `unload-header demo` shows the function at work, `unload-header serve` is the bucket that `make invoke`
+//! runs it on, and `unload-header event` does what an event asks for.
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
 mod demo;
+mod event;
 
 use std::process::ExitCode;
 
@@ -12,7 +13,8 @@ use unload_header::demo as bucket;
 
 const USAGE: &str = "\
 usage: unload-header demo           run the sample events through the function, on an S3 in memory
-       unload-header serve [PORT]   serve the sample events' bucket on http://127.0.0.1:PORT (9000)";
+       unload-header serve [PORT]   serve the sample events' bucket on http://127.0.0.1:PORT (9000)
+       unload-header event FILE     do what an event asks for, as the function would; - is standard input";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -20,6 +22,7 @@ async fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
         ["demo"] => demo::run().await,
+        ["event", file] => event::run(file).await,
         ["serve"] => serve("9000").await,
         ["serve", port] => serve(port).await,
         _ => Err(USAGE.into()),
