@@ -25,7 +25,7 @@ for architecture in "$@"; do
     python3 scripts/notices.py "$target" >"$folder/$architecture/THIRD-PARTY-NOTICES"
     zip=unload-header-$architecture.zip
     # The same files make the same zip.
-    find "$folder/$architecture" -exec touch --date=@0 {} +
+    find "$folder/$architecture" -exec touch --date=1980-01-02 {} +
     (cd "$folder/$architecture" && python3 -m zipfile --create "$out/$zip" ./*)
     "$cyclonedx" cyclonedx --format json --target "$target" --override-filename unload-header-sbom >/dev/null
     mv unload-header-sbom.json "$out/unload-header-$architecture.cdx.json"
