@@ -208,8 +208,9 @@ impl<'a> Done<'a> {
     /// The receipt; with DELETE_SOURCE, after the sources were deleted that were kept until now.
     async fn finish(&self, settings: &Settings, s3: &S3, target: &Uri, outcome: Outcome) -> Result<Receipt, Error> {
         if settings.deletes_last() {
-            for (_, receipt) in self.receipts() {
-                if let Some(copied) = &receipt.copied {
+            for (job, receipt) in self.receipts() {
+                // One that is of a later UNLOAD waits for that one's manifest.
+                if let Some(copied) = receipt.copied.as_ref().filter(|_| self.misfit(job.uri(), receipt).is_none()) {
                     delete::sources(s3, std::slice::from_ref(&copied.version), receipt.clone()).await?;
                 }
             }

@@ -66,19 +66,16 @@ impl Settings {
                 "it is required, as the start of the keys that UNLOAD writes, like unload/".into(),
             )
         })?;
-        let bucket = |name| match optional(name).map(|bucket| (no_bucket(&bucket), bucket)) {
-            Some((Some(problem), bucket)) => Err(wrong(name, &bucket, problem.to_owned())),
-            bucket => Ok(bucket.map(|(_, bucket)| bucket)),
+        let checked = |name, problem_of: fn(&str) -> Option<&'static str>| match optional(name) {
+            Some(value) => match problem_of(&value) {
+                Some(problem) => Err(wrong(name, &value, problem.to_owned())),
+                None => Ok(Some(value)),
+            },
+            None => Ok(None),
         };
-        let account = |name| match optional(name) {
-            Some(id) if id.len() != 12 || !id.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Err(wrong(name, &id, "it is no account's id, which has 12 digits".into()))
-            }
-            id => Ok(id),
-        };
-        let (unload_bucket, final_bucket) = (bucket("UNLOAD_BUCKET")?, bucket("FINAL_BUCKET")?);
-        let bucket_owner = account("BUCKET_OWNER")?;
-        let final_bucket_owner = account("FINAL_BUCKET_OWNER")?.or_else(|| bucket_owner.clone());
+        let (unload_bucket, final_bucket) = (checked("UNLOAD_BUCKET", no_bucket)?, checked("FINAL_BUCKET", no_bucket)?);
+        let bucket_owner = checked("BUCKET_OWNER", no_account)?;
+        let final_bucket_owner = checked("FINAL_BUCKET_OWNER", no_account)?.or_else(|| bucket_owner.clone());
         let (output, default) = match optional("OUTPUT").as_deref() {
             None | Some("each") => (Output::Each, "final/{path}"),
             Some("single") => (Output::Single, "final/{unload}.csv{compression}"),
@@ -87,15 +84,7 @@ impl Settings {
         let template = optional("FINAL_KEY").unwrap_or_else(|| default.to_owned());
         let final_key = FinalKey::parse(&template, output).map_err(|problem| wrong("FINAL_KEY", &template, problem))?;
         if final_bucket.is_none() && final_key.reaches(&unload_prefix) {
-            let problem = if unload_prefix.is_empty() {
-                return Err(wrong("UNLOAD_PREFIX", "", "it may be empty only with another FINAL_BUCKET".into()));
-            } else {
-                format!(
-                    "it can write below UNLOAD_PREFIX={unload_prefix:?} of the same bucket, and so start the function \
-                     again on its own output; begin it with another folder, or set another FINAL_BUCKET"
-                )
-            };
-            return Err(wrong("FINAL_KEY", &template, problem));
+            return Err(reaches_itself(unload_prefix, template));
         }
         let options = optional("UNLOAD_OPTIONS").unwrap_or_default();
         let options = Options::parse(&options)
@@ -190,8 +179,26 @@ impl Settings {
     }
 }
 
+/// The function would start itself on its own output.
+fn reaches_itself(unload_prefix: String, template: String) -> SettingError {
+    if unload_prefix.is_empty() {
+        let problem = "it may be empty only with another FINAL_BUCKET".to_owned();
+        return SettingError { name: "UNLOAD_PREFIX", value: unload_prefix, problem };
+    }
+    let problem = format!(
+        "it can write below UNLOAD_PREFIX={unload_prefix:?} of the same bucket, and so start the function again on its own \
+         output; begin it with another folder, or set another FINAL_BUCKET"
+    );
+    SettingError { name: "FINAL_KEY", value: template, problem }
+}
+
 /// What users put between a name and UNLOAD's numbers.
 const SEPARATORS: [char; 4] = ['/', '_', '-', '.'];
+
+fn no_account(id: &str) -> Option<&'static str> {
+    let is_one = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_one).then_some("it is no account's id, which has 12 digits")
+}
 
 /// Why a name is not that of a general purpose bucket. AWS reserves these names for other things (S3 user guide, "General
 /// purpose bucket naming rules").

@@ -187,6 +187,35 @@ async fn the_slices_of_a_later_unload_are_not_listed_for_an_earlier_one() {
     }
 }
 
+/// A call was killed while it deleted; then a later UNLOAD began. Its slices wait for its own manifest.
+#[tokio::test(start_paused = true)]
+async fn the_sources_of_a_later_unload_are_not_deleted_for_an_earlier_one() {
+    let world = World::in_memory().await;
+    unload(&world, &["1\n", "22\n", "333\n"], &["id"]);
+    world.local().put("bucket", SIDECAR, Object::new("id"));
+    let variables = [ON, ("DELETE_SOURCE", "on")];
+    world.local().judge(|request| {
+        let hangs = request.operation == "DeleteObject" && request.key != SLICES[0];
+        hangs.then(|| Fault::Late(Duration::from_secs(86_400)))
+    });
+    world.run_for(Duration::from_secs(100), &variables, &[MANIFEST]).await.unwrap_err();
+    world.local().judge(|_| None);
+    assert!(world.local().get("bucket", SLICES[0]).is_none() && found(&world).is_some());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    world.local().put("bucket", SLICES[2], Object::new("4444\n"));
+    world.run(&variables, &[MANIFEST]).await.unwrap();
+    assert!(world.local().get("bucket", SLICES[1]).is_none(), "it goes on where it was");
+    assert!(world.local().get("bucket", SLICES[2]).is_some());
+    for key in &SLICES[..2] {
+        world.local().put("bucket", key, Object::new("5\n"));
+    }
+    unload(&world, &["5\n", "5\n", "4444\n"], &["id"]);
+    world.run(&variables, &[MANIFEST]).await.unwrap();
+    let keys = finals();
+    is_right(&world, &keys.iter().map(String::as_str).collect::<Vec<_>>(), &[1; 3]);
+    assert!(SLICES.iter().all(|key| world.local().get("bucket", key).is_none()));
+}
+
 /// The manifest's event was given up, since something was missing. What was missing starts the rest.
 #[tokio::test(start_paused = true)]
 async fn what_comes_last_starts_it_as_well() {
