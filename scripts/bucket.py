@@ -159,4 +159,4 @@ def main(action):
 if __name__ == "__main__":
     if sys.argv[1:] not in (["add"], ["remove"]):
         sys.exit(__doc__)
-    main(sys.argv[1])
+    stack.told(lambda: main(sys.argv[1]))

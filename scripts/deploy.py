@@ -70,10 +70,11 @@ def main():
         print(f"\nThe answers are in {stack.ANSWERS}.")
     with tempfile.TemporaryDirectory() as folder:
         for command in commands(answers, os.environ.get("YES") == "1", folder):
-            subprocess.run(command, cwd=stack.ROOT, check=True)
+            if status := subprocess.run(command, cwd=stack.ROOT).returncode:
+                sys.exit(status)
     if answers["parameters"].get("CreateBucket", "no") == "no":
         print("The bucket was there already: `make bucket` connects it.")
 
 
 if __name__ == "__main__":
-    main()
+    stack.told(main)

@@ -53,4 +53,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    stack.told(main)

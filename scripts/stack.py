@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,6 +17,16 @@ ANSWERS = Path(os.environ.get("ANSWERS") or ROOT / "stack.json")
 
 def fail(message):
     sys.exit(f"error: {message}")
+
+
+def told(action):
+    """Carries an action out; what AWS refuses is told in a line."""
+    try:
+        action()
+    except BotoCoreError as error:
+        fail(error)
+    except ClientError as error:
+        fail(f"{error.operation_name}: {error.response['Error']['Code']}, {error.response['Error'].get('Message', '')}")
 
 
 def is_sure(question):

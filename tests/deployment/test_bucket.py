@@ -131,6 +131,15 @@ class Bucket(unittest.TestCase):
         self.assertEqual(run("bucket.py", ["add"], name, YES="1")[0], 0)
         self.assertEqual((rules(name), [rule["ID"] for rule in rules(finals)]), ([], [f"{name}/uploads"]))
 
+    def test_what_aws_refuses_is_told_in_a_line(self):
+        name = "gone"
+        self.stack(name)
+        client("s3").delete_bucket(Bucket=name)
+        status, said = run("bucket.py", ["add"], name)
+        self.assertEqual(status, 1)
+        self.assertIn("NoSuchBucket", said)
+        self.assertNotIn("Traceback", said)
+
     def test_a_stack_that_is_not_there_is_named(self):
         status, said = run("bucket.py", ["add"], "nobodys")
         self.assertEqual(status, 1)

@@ -86,7 +86,7 @@ class Deploy(unittest.TestCase):
                 mock.patch.object(sys, "stdin", terminal),
                 mock.patch.object(sys, "stdout", io.StringIO()),
                 mock.patch("builtins.input", lambda _: next(typed, "")),
-                mock.patch.object(subprocess, "run") as ran,
+                mock.patch.object(subprocess, "run", return_value=mock.Mock(returncode=0)) as ran,
             ):
                 deploy.main()
                 first, text = ran.call_args_list[:], file.read_text(encoding="utf-8")
