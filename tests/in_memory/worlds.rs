@@ -5,8 +5,9 @@
 //!
 //! `WORLDS=2000 cargo test --all-features --test in_memory worlds -- --nocapture` tries that many of
 //! them, and `WORLD=17` tells the whole story of one. A world's number is all its chance: its rest by four says OUTPUT
-//! and DELETE_SOURCE.
+//! and DELETE_SOURCE, and every third has FINAL_MANIFEST.
 
+mod final_manifests;
 mod making;
 mod model;
 mod oracle;

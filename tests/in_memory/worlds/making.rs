@@ -74,7 +74,9 @@ impl Model {
 
 fn settings(seed: u64, random: &mut Random) -> Settings {
     let options = random.one(&["", "", "FORMAT CSV", "FORMAT AS CSV ALLOWOVERWRITE", "ALLOWOVERWRITE"]);
-    Settings { single: seed % 4 >= 2, delete: seed % 2 == 1, check: random.percent(85), options: options.to_owned() }
+    let check = random.percent(85);
+    let (single, delete, final_manifest) = (seed % 4 >= 2, seed % 2 == 1, seed / 4 % 3 == 0);
+    Settings { single, delete, final_manifest, check, options: options.to_owned() }
 }
 
 fn unloads(settings: &Settings, random: &mut Random) -> Vec<Unload> {

@@ -17,6 +17,7 @@ pub struct Model {
 pub struct Settings {
     pub single: bool,
     pub delete: bool,
+    pub final_manifest: bool,
     pub check: bool,
     /// UNLOAD_OPTIONS.
     pub options: String,
@@ -215,6 +216,7 @@ impl Settings {
         vec![
             ("OUTPUT", if self.single { "single" } else { "each" }),
             ("DELETE_SOURCE", on(self.delete)),
+            ("FINAL_MANIFEST", on(self.final_manifest)),
             ("CHECK_COLUMNS", on(self.check)),
             ("UNLOAD_OPTIONS", &self.options),
         ]

@@ -14,6 +14,7 @@
 
 use std::collections::BTreeMap;
 
+use super::final_manifests;
 use super::model::{BUCKET, Manifest, Model, Settings, Unload};
 
 /// What one job may leave at its final key.
@@ -151,7 +152,9 @@ pub fn judge(model: &Model, claims: &[Claim], bucket: &Bucket, errors: &[String]
     let mut verdict = Verdict::default();
     let mut targets: BTreeMap<&str, Vec<&Claim>> = BTreeMap::new();
     claims.iter().for_each(|claim| targets.entry(&claim.target).or_default().push(claim));
-    for (target, content) in bucket.iter().filter(|(key, _)| key.starts_with("final/")) {
+    let manifests = final_manifests::targets(model);
+    let finals = bucket.iter().filter(|(key, _)| key.starts_with("final/") && !manifests.contains(*key));
+    for (target, content) in finals {
         let claims = targets.get(target.as_str()).map(Vec::as_slice).unwrap_or_default();
         if !claims.iter().any(|claim| claim.may_be(content)) {
             let should = claims.iter().flat_map(|claim| &claim.right).next();
@@ -190,6 +193,7 @@ pub fn judge(model: &Model, claims: &[Claim], bucket: &Bucket, errors: &[String]
             verdict.failures.push(Failure { kind: Kind::Absent, text, about: claim.keys() });
         }
     }
+    verdict.failures.extend(final_manifests::judge(model, claims, bucket, errors));
     if model.settings.delete {
         verdict.failures.extend(lost(&model.settings, &model.unloads, claims, bucket));
     }
@@ -232,7 +236,7 @@ impl Claim {
     }
 
     /// Whether an error names its source, its manifest or its final key.
-    fn is_named(&self, errors: &[String]) -> bool {
+    pub fn is_named(&self, errors: &[String]) -> bool {
         self.keys().iter().any(|key| errors.iter().any(|error| names(error, key)))
     }
 }
