@@ -75,7 +75,7 @@ impl Model {
 fn settings(seed: u64, random: &mut Random) -> Settings {
     let options = random.one(&["", "", "FORMAT CSV", "FORMAT AS CSV ALLOWOVERWRITE", "ALLOWOVERWRITE"]);
     let check = random.percent(85);
-    let (single, delete, final_manifest) = (seed % 4 >= 2, seed % 2 == 1, seed / 4 % 3 == 0);
+    let (single, delete, final_manifest) = (seed % 4 >= 2, seed % 2 == 1, (seed / 4).is_multiple_of(3));
     Settings { single, delete, final_manifest, check, options: options.to_owned() }
 }
 
