@@ -114,7 +114,11 @@ def differences(before, after):
 
 
 def elements(configuration):
-    of_lists = [{one: entry} for one in LISTS for entry in configuration.get(one, [])]
+    """What a configuration consists of. S3 answers with `Prefix` where `prefix` was said (`aws/aws-sdk#389`)."""
+    of_lists = [{one: copy.deepcopy(entry)} for one in LISTS for entry in configuration.get(one, [])]
+    for entry in (entry for element in of_lists for entry in element.values()):
+        for rule in entry.get("Filter", {}).get("Key", {}).get("FilterRules", []):
+            rule["Name"] = rule["Name"].lower()
     return of_lists + [{"EventBridge": "on"}] * ("EventBridgeConfiguration" in configuration)
 
 
@@ -134,7 +138,9 @@ def main(action):
         if lines := differences(elements(before), elements(after)):
             write = {"Bucket": bucket, "NotificationConfiguration": after}
             changes.append((f"notifications of {bucket}", lines, s3.put_bucket_notification_configuration, write))
-    if not of_stack or final_bucket != bucket:
+    if parameters["FinalBucketOwner"]:
+        print(f"{final_bucket} is the account {parameters['FinalBucketOwner']}'s, which has to add a lifecycle rule of its own.")
+    elif not of_stack or final_bucket != bucket:
         rules, kept = read_rules(s3, final_bucket)
         after = with_rule(rules, name, prefix if is_added else None)
         if lines := differences(rules, after):

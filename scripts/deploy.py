@@ -46,10 +46,17 @@ def quoted(name, value):
     return '"' + value.replace('"', '\\"') + '"'
 
 
+def completed(answers):
+    """The answers with the architecture, which the build has to know: that of the stack where the file says nothing."""
+    found = stack.describe(answers["stack"], answers["region"]) or {"parameters": {}}
+    default = found["parameters"].get("Architecture", stack.declared()["Architecture"]["Default"])
+    return {**answers, "parameters": {"Architecture": default, **answers["parameters"]}}
+
+
 def commands(answers, is_unattended, folder):
     """What is run: the build for the saved architecture, and the deployment, with the parameters in a file in `folder`."""
     parameters = answers["parameters"]
-    architecture = parameters.get("Architecture", stack.declared()["Architecture"]["Default"])
+    architecture = parameters["Architecture"]
     asked = os.environ.get("ARCH_ASKED")
     if asked and asked != architecture:
         stack.fail(f"{stack.ANSWERS} says Architecture={architecture}, and you ARCH={asked}; change it there")
@@ -69,10 +76,11 @@ def main():
         stack.ANSWERS.write_text(json.dumps(answers, indent=2) + "\n", encoding="utf-8")
         print(f"\nThe answers are in {stack.ANSWERS}.")
     with tempfile.TemporaryDirectory() as folder:
-        for command in commands(answers, os.environ.get("YES") == "1", folder):
+        for command in commands(completed(answers), os.environ.get("YES") == "1", folder):
             if status := subprocess.run(command, cwd=stack.ROOT).returncode:
                 sys.exit(status)
-    if answers["parameters"].get("CreateBucket", "no") == "no":
+    found = stack.describe(answers["stack"], answers["region"])
+    if found and found["parameters"].get("CreateBucket") == "no":
         print("The bucket was there already: `make bucket` connects it.")
 
 

@@ -13,8 +13,14 @@ VISIBILITY = 120
 
 
 def payload(body):
-    """The event of a message: of Lambda's record of a failed event, or the message itself, from EventBridge or SQS."""
-    message = json.loads(body)
+    """The event of a message: of Lambda's record of a failed event, or the message itself, from EventBridge or SQS. None
+    if it is no event."""
+    try:
+        message = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(message, dict):
+        return None
     return json.dumps(message["requestPayload"]) if "requestPayload" in message else body
 
 
@@ -32,16 +38,20 @@ def main():
     print(f"{waiting} failed events wait.")
     if not waiting or not stack.is_sure("Send them again?"):
         return
-    sent = set()
+    sent, left = set(), set()
     while True:
         batch = sqs.receive_message(
             QueueUrl=failed, MaxNumberOfMessages=10, VisibilityTimeout=VISIBILITY, WaitTimeSeconds=2
         ).get("Messages", [])
-        batch = [message for message in batch if message["MessageId"] not in sent]
+        batch = [message for message in batch if message["MessageId"] not in sent | left]
         if not batch:
             break
         for message in batch:
             event = payload(message["Body"])
+            if event is None:
+                print(f"left alone, since it is no event: {message['Body'][:200]!r}")
+                left.add(message["MessageId"])
+                continue
             if events:
                 sqs.send_message(QueueUrl=events, MessageBody=event)
             else:

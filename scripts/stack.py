@@ -64,11 +64,15 @@ def read_answers():
     """The saved answers, checked; None if there are none yet."""
     if not ANSWERS.exists():
         return None
-    answers = json.loads(ANSWERS.read_text(encoding="utf-8"))
+    try:
+        answers = json.loads(ANSWERS.read_text(encoding="utf-8"))
+    except ValueError as error:
+        fail(f"{ANSWERS} is not JSON: {error}")
     for field in ("stack", "region", "parameters"):
         if field not in answers:
             fail(f"{ANSWERS} has no {field!r}")
     parameters = declared()
+    answers["parameters"] = {name: str(value) for name, value in answers["parameters"].items()}
     for name, value in answers["parameters"].items():
         if name not in parameters:
             fail(f"{ANSWERS}: the template has no parameter {name}")

@@ -15,7 +15,7 @@ from test_bucket import run
 
 import deploy
 import stack
-from bucket import with_rule
+from bucket import differences, elements, with_entries, with_rule
 
 ODD = {"UnloadOptions": "FORMAT CSV DELIMITER ';' NULL AS '\\N' -- \"x\", a=b"}
 
@@ -23,12 +23,12 @@ ODD = {"UnloadOptions": "FORMAT CSV DELIMITER ';' NULL AS '\\N' -- \"x\", a=b"}
 class Deploy(unittest.TestCase):
     def test_what_sam_would_change_is_refused(self):
         with tempfile.TemporaryDirectory() as folder, self.assertRaises(SystemExit) as refused:
-            deploy.commands({"stack": "s", "region": REGION, "parameters": {"UnloadOptions": "NULL '\\''"}}, True, folder)
+            deploy.commands({"stack": "s", "region": REGION, "parameters": {"Architecture": "arm64", "UnloadOptions": "NULL '\\''"}}, True, folder)
         self.assertIn("can't be passed through SAM", str(refused.exception))
 
     def test_the_second_time_changes_nothing(self):
         make_bucket("code-of-sam")
-        parameters = {"BucketName": "twice", "CreateBucket": "yes", "Output": "single", "DeleteSource": "on"}
+        parameters = {"BucketName": "twice", "CreateBucket": "yes", "Output": "single", "DeleteSource": "on", "Architecture": "x86_64"}
         answers = {"stack": "twice", "region": REGION, "parameters": {**parameters, **ODD}}
         for changed in (True, False):
             said = self.deploy(answers)
@@ -46,8 +46,8 @@ class Deploy(unittest.TestCase):
             os.environ.pop("ARCH_ASKED", None)
             body = Path(folder) / "template.json"
             body.write_text(json.dumps(template()), encoding="utf-8")
-            build, command = deploy.commands(answers, True, folder)
-            self.assertEqual(build, ["make", "build", "ARCH=arm64"])
+            build, command = deploy.commands(deploy.completed(answers), True, folder)
+            self.assertEqual(build, ["make", "build", "ARCH=x86_64"])
             command[0] = Path(sys.executable).with_name("sam")
             command.remove("--resolve-s3")
             command[2:2] = ["--template-file", body, "--s3-bucket", "code-of-sam"]
@@ -109,6 +109,14 @@ class Rules(unittest.TestCase):
         self.assertEqual(with_rule([old], "s", None), [old], "nothing of others is written anew for nothing")
 
 
+    def test_s3_writes_the_names_of_filters_with_a_capital(self):
+        parameters = {"Trigger": "direct", "Output": "single", "UnloadPrefix": "unload/"}
+        found = {"parameters": parameters, "outputs": {"FunctionArn": "arn:aws:lambda:eu-central-1:1:function:f"}}
+        ours = with_entries({}, "s", found)
+        theirs = json.loads(json.dumps(ours).replace('"prefix"', '"Prefix"').replace('"suffix"', '"Suffix"'))
+        self.assertEqual(differences(elements(theirs), elements(with_entries(theirs, "s", found))), [])
+
+
 class Redrive(unittest.TestCase):
     def test_failed_events_go_back_to_where_they_came_from(self):
         event = {"Records": [{"eventName": "ObjectCreated:Put"}]}
@@ -125,6 +133,17 @@ class Redrive(unittest.TestCase):
         found = sqs.receive_message(QueueUrl=events, MaxNumberOfMessages=10).get("Messages", [])
         self.assertEqual([json.loads(message["Body"]) for message in found], [event, event])
         self.assertEqual(run("redrive.py", [], "redriven"), (0, "0 failed events wait.\n"))
+
+
+    def test_what_is_no_event_is_left_alone_and_others_go_to_the_function(self):
+        made = create(template(), {"BucketName": "redriven-2"}, "redriven-2")
+        failed, sqs = made["outputs"]["FailedEventsUrl"], client("sqs")
+        for body in ("no event", json.dumps({"requestPayload": {"Records": []}})):
+            sqs.send_message(QueueUrl=failed, MessageBody=body)
+        status, said = run("redrive.py", [], "redriven-2", YES="1")
+        self.assertEqual(status, 0, said)
+        self.assertIn("left alone, since it is no event: 'no event'", said)
+        self.assertIn("1 were sent again.", said)
 
 
 if __name__ == "__main__":

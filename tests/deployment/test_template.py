@@ -4,6 +4,8 @@ import itertools
 import json
 import unittest
 
+from botocore.exceptions import ClientError
+
 from common import ACCOUNT, client, create, make_bucket, statements_of_role, template, url_of
 
 TEMPLATE = template()
@@ -26,7 +28,8 @@ class Combinations(unittest.TestCase):
                 self.notifications(made, trigger, creates, output)
 
     def what_is_always_there(self, made, output, deletes):
-        self.assertEqual(made["types"].count("AWS::CloudWatch::Alarm"), 5)
+        of_queue = "EventsArn" in made["outputs"]
+        self.assertEqual(made["types"].count("AWS::CloudWatch::Alarm"), 6 if of_queue else 5)
         self.assertEqual(made["types"].count("AWS::CloudWatch::Dashboard"), 1)
         function = client("lambda").get_function_configuration(FunctionName=made["outputs"]["FunctionArn"])
         variables = function["Environment"]["Variables"]
@@ -91,6 +94,16 @@ class Combinations(unittest.TestCase):
             self.assertEqual(values, single if output == "single" else [["unload/"]])
             of_queue = {entry.get("QueueArn") == made["outputs"].get("EventsArn") for entry in entries}
             self.assertTrue(trigger == "direct" or of_queue == {True})
+
+
+    def test_what_can_not_be_made_is_refused_at_once(self):
+        for parameters, why in [
+            ({"Trigger": "queue", "ReservedConcurrency": "1"}, "ReservedConcurrency is 2 to 1000, or -1"),
+            ({"FinalBucketOwner": "210987654321"}, "FinalBucketOwner needs a FinalBucketName"),
+        ]:
+            with self.assertRaises(ClientError) as refused:
+                create(TEMPLATE, {"BucketName": "refused", **parameters}, "refused")
+            self.assertIn(why, str(refused.exception))
 
 
 if __name__ == "__main__":
