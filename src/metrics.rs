@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
-use crate::receipt::Receipt;
+use crate::receipt::{Outcome, Receipt};
 
 const NAMESPACE: &str = "UnloadHeader";
 /// How many values a metric may have in one line (the same specification, "Target members").
@@ -32,8 +32,9 @@ pub fn lines<'e>(function: &str, ended: impl Iterator<Item = &'e Result<Receipt,
                 let written = receipt.written.as_ref();
                 *outcomes.entry((receipt.outcome.name(), written.map(|it| it.proof.name()))).or_default() += 1;
                 // What is there already was counted when it was written.
-                bytes += written.filter(|_| receipt.is_new()).map_or(0, |it| it.bytes);
-                rows += receipt.rows.filter(|_| receipt.is_new()).unwrap_or_default();
+                let is_new = receipt.outcome == Outcome::Written;
+                bytes += written.filter(|_| is_new).map_or(0, |it| it.bytes);
+                rows += receipt.rows.filter(|_| is_new).unwrap_or_default();
                 bytes_through += written.map_or(0, |it| it.bytes_through);
                 requests += receipt.requests;
                 durations.push(receipt.elapsed_ms);
@@ -89,7 +90,7 @@ impl Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::receipt::{ColumnsFrom, Outcome, Proof, Written};
+    use crate::receipt::{ColumnsFrom, Proof, Written};
     use crate::uri::Uri;
 
     fn parsed(ended: &[Result<Receipt, Error>]) -> Vec<Value> {

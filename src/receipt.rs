@@ -171,11 +171,6 @@ impl Receipt {
         Receipt { reason: Some(reason.into()), ..self }
     }
 
-    /// Whether this job has written the final object now.
-    pub fn is_new(&self) -> bool {
-        self.outcome == Outcome::Written
-    }
-
     /// Adds what the job took.
     pub fn measured(self, effort: Effort, elapsed: Duration) -> Receipt {
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);

@@ -20,13 +20,13 @@ pub struct Answer {
     pub receipts: Vec<Receipt>,
     /// What failed, where the answer itself tells which messages or tasks did.
     pub failures: Vec<String>,
-    reply: Reply,
+    /// `None`: the receipts are the answer.
+    reply: Option<Reply>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Reply {
-    Receipts,
     Queue(FailedMessages),
     /// S3 user guide, "Invoke AWS Lambda function".
     Tasks(S3BatchJobResponse),
@@ -75,7 +75,7 @@ impl Answer {
                 }
             }
         }
-        Ok(Answer { receipts, failures, reply })
+        Ok(Answer { receipts, failures, reply: Some(reply) })
     }
 
     fn of_whole(ended: Vec<Ended>) -> Result<Answer, Error> {
@@ -90,7 +90,7 @@ impl Answer {
             return Err(error);
         }
         receipt::abridge(&mut receipts);
-        Ok(Answer { receipts, failures: Vec::new(), reply: Reply::Receipts })
+        Ok(Answer { receipts, failures: Vec::new(), reply: None })
     }
 }
 
@@ -101,8 +101,8 @@ impl Serialize for Answer {
             receipts: &'r [Receipt],
         }
         match &self.reply {
-            Reply::Receipts => Receipts { receipts: &self.receipts }.serialize(serializer),
-            reply => reply.serialize(serializer),
+            None => Receipts { receipts: &self.receipts }.serialize(serializer),
+            Some(reply) => reply.serialize(serializer),
         }
     }
 }

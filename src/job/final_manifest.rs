@@ -1,8 +1,7 @@
 //! FINAL_MANIFEST: a manifest of the final objects of an unload, once all of them are there. Its own event tells that the
 //! unload is done, and `COPY … MANIFEST` loads it.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -27,10 +26,13 @@ const MOST_TRIES: u32 = 5;
 /// What tells the job of a final manifest from those of the unload's folders, which end in `/`.
 const ITS_FOLDER: &str = "manifest";
 
-/// The jobs of one unload that a call has done, and how they ended.
+/// An unload of which a call has done all jobs, and none has failed.
 pub struct Done<'a> {
-    unload: &'a Arc<Unload>,
-    ended: Vec<(&'a Job, &'a Ended)>,
+    unload: &'a Unload,
+    /// In the manifest's order.
+    jobs: Vec<(&'a Job, &'a Receipt)>,
+    /// The messages that asked for any of them.
+    pub messages: Vec<usize>,
 }
 
 /// A final object, and the entries that it was made of.
@@ -40,45 +42,34 @@ struct Listed<'a> {
 }
 
 impl<'a> Done<'a> {
-    /// The unloads of which all jobs were done in this call, none of which failed: the others are tried again, all of
-    /// them.
+    /// An unload is left out if any of its jobs is not among these, or has failed: then all of them are tried again.
     pub fn of(ended: &'a [(Option<Job>, Ended)]) -> Vec<Done<'a>> {
-        let mut unloads: BTreeMap<&Uri, Done<'a>> = BTreeMap::new();
-        for (job, end) in ended {
-            let Some((job, unload)) = job.as_ref().and_then(|job| Some((job, unload_of(job)?))) else { continue };
-            let done = unloads.entry(&unload.manifest).or_insert_with(|| Done { unload, ended: Vec::new() });
-            done.ended.push((job, end));
+        let mut unloads: BTreeMap<&Uri, (&Unload, HashMap<(&Uri, &str), (&Job, &Ended)>)> = BTreeMap::new();
+        for (job, ended) in ended {
+            if let Some((job, unload)) = job.as_ref().and_then(|job| Some((job, unload_of(job)?))) {
+                let (_, jobs) = unloads.entry(&unload.manifest).or_insert_with(|| (unload, HashMap::new()));
+                jobs.insert((job.uri(), job.folder()), (job, ended));
+            }
         }
-        unloads.into_values().filter(Done::is_whole).collect()
+        unloads.into_values().filter_map(|(unload, jobs)| Done::whole(unload, &jobs)).collect()
     }
 
-    fn is_whole(&self) -> bool {
-        let jobs = match self.ended.first().map(|(job, _)| &job.subject) {
-            Some(Subject::Folder { .. }) => self.unload.folders().count(),
-            _ => self.unload.all_entries().map(|entry| &entry.uri).collect::<HashSet<_>>().len(),
+    fn whole(unload: &'a Unload, jobs: &HashMap<(&'a Uri, &'a str), (&'a Job, &'a Ended)>) -> Option<Done<'a>> {
+        let is_merged = jobs.values().all(|(job, _)| matches!(job.subject, Subject::Folder { .. }));
+        let all: Vec<(&Uri, &str)> = match is_merged {
+            true => unload.folders().map(|folder| (&unload.manifest, folder)).collect(),
+            false => unload.all_entries().map(|entry| (&entry.uri, "")).collect(),
         };
-        self.ended.len() == jobs && self.ended.iter().all(|(_, end)| end.result.is_ok())
-    }
-
-    /// The messages that asked for any of its jobs.
-    pub fn messages(&self) -> Vec<usize> {
-        let mut messages: Vec<usize> = self.ended.iter().flat_map(|(_, end)| end.messages.iter().copied()).collect();
-        messages.sort_unstable();
-        messages.dedup();
-        messages
-    }
-
-    fn receipts(&self) -> impl Iterator<Item = (&'a Job, &'a Receipt)> {
-        self.ended.iter().filter_map(|(job, end)| Some((*job, end.result.as_ref().ok()?)))
+        let ended = all.iter().map(|id| jobs.get(id).copied()).collect::<Option<Vec<_>>>()?;
+        let receipts = ended.iter().map(|(job, ended)| Some((*job, ended.result.as_ref().ok()?)));
+        let messages: BTreeSet<usize> = ended.iter().flat_map(|(_, ended)| ended.messages.iter().copied()).collect();
+        Some(Done { unload, jobs: receipts.collect::<Option<_>>()?, messages: messages.into_iter().collect() })
     }
 
     /// Writes the manifest, unless it is there already, and then deletes the sources that were kept for it.
     pub async fn write_before(&self, settings: &Settings, s3: &S3, deadline: Deadline) -> Result<Receipt, Error> {
         let (begun, s3) = (Instant::now(), s3.counting());
         let out_of_time = || Error::OutOfTime { uri: settings.final_manifest(&self.unload.manifest) };
-        if deadline.left().is_zero() {
-            return Err(out_of_time());
-        }
         let receipt = timeout_at(deadline.end(), self.write(settings, &s3)).await;
         Ok(receipt.unwrap_or_else(|_| Err(out_of_time()))?.measured(s3.effort(), begun.elapsed()))
     }
@@ -96,7 +87,7 @@ impl<'a> Done<'a> {
                 return Err(Error::FinalKeyTaken { target, other, job });
             }
             let is_listed = seal.as_ref().is_some_and(|seal| seal.manifest_version.as_ref() == Some(&version));
-            let listed = match self.listed(s3).await? {
+            let listed = match self.listed(s3, &version).await? {
                 Ok(listed) => listed,
                 // Its sources were deleted after it was written.
                 Err(_) if is_listed => return self.finish(settings, s3, &target, Outcome::Unchanged).await,
@@ -110,7 +101,7 @@ impl<'a> Done<'a> {
                 return self.finish(settings, s3, &target, Outcome::Unchanged).await;
             }
             match s3.head(manifest).await? {
-                Some(head) if head.object.etag == self.unload.etag => (),
+                Some(head) if manifest_version(&head.object.etag, head.modified) == version => (),
                 _ => {
                     let why = "it has been written anew or deleted meanwhile: no manifest of its final objects";
                     return Ok(Receipt::idle(manifest, Outcome::Skipped, why));
@@ -140,13 +131,13 @@ impl<'a> Done<'a> {
     }
 
     /// The final objects in the manifest's order; or why they can't be listed.
-    async fn listed(&self, s3: &S3) -> Result<Result<Vec<Listed<'a>>, String>, Error> {
+    async fn listed(&self, s3: &S3, version: &str) -> Result<Result<Vec<Listed<'a>>, String>, Error> {
         let mut listed = Vec::new();
-        for (job, receipt) in self.receipts() {
-            let (Some(uri), Outcome::Written | Outcome::Unchanged) = (&receipt.final_uri, receipt.outcome) else {
+        for (job, receipt) in &self.jobs {
+            let uri = receipt.final_uri.as_deref().and_then(Uri::parse);
+            let (Some(uri), Outcome::Written | Outcome::Unchanged) = (uri, receipt.outcome) else {
                 return Ok(Err(format!("no manifest of its final objects: {} has none", job.uri())));
             };
-            let Some(uri) = Uri::parse(uri) else { continue };
             let (entries, misfit) = match &job.subject {
                 Subject::Folder { folder, .. } => (self.unload.entries(folder), None),
                 Subject::Object { uri, .. } => (self.unload.entries_of(&uri.key), self.misfit(uri, receipt)),
@@ -159,9 +150,12 @@ impl<'a> Done<'a> {
                     let etag = written.etag.clone();
                     ObjectVersion { uri, size: written.bytes, etag, crc: None, is_composite: false }
                 }
+                // Its sources are gone. The seal told that it is made of this manifest's.
                 None => match s3.head(&uri).await? {
-                    Some(head) => head.object,
-                    None => return Err(Error::ObjectMissing { uri }),
+                    Some(head) if Seal::on(&head).is_some_and(|it| it.manifest_version.as_deref() == Some(version)) => {
+                        head.object
+                    }
+                    _ => return Ok(Err(format!("no manifest of its final objects: {uri} has changed meanwhile"))),
                 },
             };
             listed.push(Listed { object, entries });
@@ -192,7 +186,11 @@ impl<'a> Done<'a> {
         let entries: Vec<Value> = listed
             .iter()
             .map(|Listed { object, entries }| {
-                json!({"url": object.uri.to_string(), "meta": meta(object.size, rows(entries))})
+                let mut entry = json!({"url": object.uri.to_string(), "meta": meta(object.size, rows(entries))});
+                if let Some(mandatory) = entries.iter().find_map(|entry| entry.mandatory) {
+                    entry["mandatory"] = mandatory.into();
+                }
+                entry
             })
             .collect();
         let mut manifest = json!({"entries": entries});
@@ -207,21 +205,24 @@ impl<'a> Done<'a> {
 
     /// The receipt; with DELETE_SOURCE, after the sources were deleted that were kept until now.
     async fn finish(&self, settings: &Settings, s3: &S3, target: &Uri, outcome: Outcome) -> Result<Receipt, Error> {
-        if settings.deletes_last() {
-            for (job, receipt) in self.receipts() {
-                // One that is of a later UNLOAD waits for that one's manifest.
-                if let Some(copied) = receipt.copied.as_ref().filter(|_| self.misfit(job.uri(), receipt).is_none()) {
-                    delete::sources(s3, std::slice::from_ref(&copied.version), receipt.clone()).await?;
-                }
+        let receipt = Receipt::of_final(target, vec![self.unload.manifest.to_string()], outcome, None);
+        let mut ends: BTreeMap<String, usize> = BTreeMap::new();
+        for (job, receipt) in self.jobs.iter().filter(|_| settings.deletes_last()) {
+            // One that is of a later UNLOAD waits for that one's manifest.
+            if let Some(copied) = receipt.copied.as_ref().filter(|_| self.misfit(job.uri(), receipt).is_none()) {
+                let source = std::slice::from_ref(&copied.version);
+                let end = delete::sources(s3, source, Receipt::clone(receipt)).await?.reason;
+                *ends.entry(end.unwrap_or_default()).or_default() += 1;
             }
         }
-        Ok(Receipt::of_final(target, vec![self.unload.manifest.to_string()], outcome, None))
+        let ends: Vec<String> = ends.into_iter().map(|(end, count)| format!("{end} ({count})")).collect();
+        Ok(if ends.is_empty() { receipt } else { receipt.because(ends.join("; ")) })
     }
 }
 
-fn unload_of(job: &Job) -> Option<&Arc<Unload>> {
+fn unload_of(job: &Job) -> Option<&Unload> {
     match &job.subject {
-        Subject::Object { unload, .. } => unload.as_ref(),
+        Subject::Object { unload, .. } => unload.as_deref(),
         Subject::Folder { unload, .. } => Some(unload),
     }
 }

@@ -75,7 +75,7 @@ impl Handler {
         for unload in unloads {
             let result = unload.write_before(&self.settings, &self.s3, deadline).await;
             result.iter().for_each(Receipt::log);
-            written.push(Ended { messages: unload.messages(), result });
+            written.push(Ended { messages: unload.messages, result });
         }
         written
     }

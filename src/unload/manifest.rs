@@ -35,6 +35,8 @@ pub struct Entry {
     pub size: Option<u64>,
     /// How many, if the manifest is VERBOSE.
     pub rows: Option<u64>,
+    /// Whether COPY is to fail if the object is missing, where the manifest says so.
+    pub mandatory: Option<bool>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +74,7 @@ impl Manifest {
         let entries = wire.entries.into_iter().enumerate().map(|(index, entry)| {
             let Meta { content_length: size, record_count: rows } = entry.meta.unwrap_or_default();
             let uri = Uri::parse(&entry.url).ok_or(ManifestError::Url { index, url: entry.url })?;
-            Ok(Entry { uri, size, rows })
+            Ok(Entry { uri, size, rows, mandatory: entry.mandatory })
         });
         let entries = entries.collect::<Result<_, ManifestError>>()?;
         let columns = wire.schema.as_ref().map(WireSchema::deserialize).transpose()?;
@@ -90,6 +92,7 @@ struct Wire {
 #[derive(Deserialize)]
 struct WireEntry {
     url: String,
+    mandatory: Option<bool>,
     meta: Option<Meta>,
 }
 
@@ -223,7 +226,7 @@ mod tests {
         assert_eq!(manifest.columns, Some(vec!["cellkey".to_owned(), "exrpvalue".to_owned()]));
         assert_eq!(
             manifest.entries[1],
-            Entry { uri: Uri::new("b", "u/q_0001_part_00.gz"), size: Some(20), rows: Some(0) }
+            Entry { uri: Uri::new("b", "u/q_0001_part_00.gz"), size: Some(20), rows: Some(0), mandatory: None }
         );
     }
 

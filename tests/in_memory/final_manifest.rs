@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use local_s3::store::Store;
 use local_s3::{Fault, Object};
 use serde_json::{Value, json};
 use support::{World, manifest, sample};
@@ -228,6 +229,19 @@ async fn what_comes_last_starts_it_as_well() {
         world.run(&variables, &[SIDECAR]).await.unwrap();
         assert_eq!(found(&world).unwrap()["entries"].as_array().unwrap().len(), if output == "single" { 1 } else { 3 });
     }
+    // A slice's own sidecar.
+    for output in ["each", "single"] {
+        let world = World::in_memory().await;
+        unload(&world, &["1\n", "22\n", "333\n"], &[]);
+        let own = SLICES.map(|key| format!("{key}.headers"));
+        let last = if output == "each" { 2 } else { 0 };
+        (0..3).filter(|at| *at != last).for_each(|at| world.local().put("bucket", &own[at], Object::new("id")));
+        let variables = [ON, ("OUTPUT", output)];
+        world.run(&variables, &[MANIFEST]).await.unwrap_err();
+        world.local().put("bucket", &own[last], Object::new("id"));
+        world.run(&variables, &[&own[last]]).await.unwrap();
+        assert!(found(&world).is_some(), "{output}");
+    }
     let (one, two) = ("unload/s/year=2025/0000_part_00", "unload/s/year=2026/0000_part_00");
     let world = World::in_memory().await;
     world.local().put("bucket", one, Object::new("1\n"));
@@ -241,12 +255,14 @@ async fn what_comes_last_starts_it_as_well() {
 
 #[tokio::test(start_paused = true)]
 async fn a_manifest_that_is_written_anew_meanwhile_leaves_it_to_its_own_event() {
-    for output in ["each", "single"] {
+    for (output, is_same) in [("each", false), ("single", false), ("each", true), ("single", true)] {
         let world = World::in_memory().await;
         unload(&world, &["1\n", "22\n", "333\n"], &["id"]);
-        world.local().judge(|request| {
-            let anew =
-                |store: &mut local_s3::store::Store| store.put("bucket", MANIFEST, Object::new("{\"entries\": []}"));
+        let same = world.local().get("bucket", MANIFEST).unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        world.local().judge(move |request| {
+            let manifest = if is_same { same.clone() } else { Object::new("{\"entries\": []}") };
+            let anew = |store: &mut Store| store.put("bucket", MANIFEST, manifest);
             (request.key == FINAL_MANIFEST).then(|| Fault::Meanwhile(Box::new(anew)))
         });
         let receipts = world.run(&[ON, ("OUTPUT", output)], &[MANIFEST]).await.unwrap().receipts;
@@ -302,6 +318,129 @@ async fn what_is_of_another_job_or_has_no_final_object_is_not_touched() {
     let error = world.run(&[ON], &[MANIFEST]).await.unwrap_err();
     assert_eq!(error.kind(), "FinalKeyTaken");
     assert_eq!(world.local().get("bucket", FINAL_MANIFEST).unwrap().content, object.content);
+}
+
+/// Another job's final object is put there between the look at the key and the write.
+#[tokio::test(start_paused = true)]
+async fn what_another_job_writes_meanwhile_stays() {
+    let world = World::in_memory().await;
+    unload(&world, &["1\n", "22\n", "333\n"], &["id"]);
+    world.run(&[], &[MANIFEST]).await.unwrap();
+    let other = world.local().get("bucket", "final/q_0000_part_00").unwrap();
+    let meanwhile = other.clone();
+    let mut is_first = true;
+    world.local().judge(move |request| {
+        let is_it = request.operation == "PutObject" && request.key == FINAL_MANIFEST;
+        let object = meanwhile.clone();
+        let put = move |store: &mut Store| store.put("bucket", FINAL_MANIFEST, object);
+        (is_it && std::mem::take(&mut is_first)).then(|| Fault::Meanwhile(Box::new(put)))
+    });
+    assert_eq!(world.run(&[ON], &[MANIFEST]).await.unwrap_err().kind(), "FinalKeyTaken");
+    assert!(world.local().get("bucket", FINAL_MANIFEST).unwrap().content == other.content);
+}
+
+/// Its event is what readers go by, so that it comes again, though the final objects have the same sizes.
+#[tokio::test(start_paused = true)]
+async fn a_final_object_that_is_written_anew_writes_it_anew() {
+    for output in ["each", "single"] {
+        let world = World::in_memory().await;
+        unload(&world, &["1\n", "22\n", "333\n"], &[]);
+        for (columns, outcome) in [("id", Outcome::Written), ("no", Outcome::Written), ("no", Outcome::Unchanged)] {
+            world.local().put("bucket", SIDECAR, Object::new(columns));
+            let receipts = world.run(&[ON, ("OUTPUT", output)], &[SIDECAR]).await.unwrap().receipts;
+            assert_eq!(receipts.last().unwrap().outcome, outcome, "{output} {columns}");
+        }
+    }
+}
+
+/// Its sources were deleted long ago, so that only its seal tells what it is made of.
+#[tokio::test(start_paused = true)]
+async fn a_final_object_that_is_replaced_meanwhile_is_not_listed() {
+    for (heads, is_listed) in [(usize::MAX, true), (2, false)] {
+        let world = World::in_memory().await;
+        unload(&world, &["1\n", "22\n", "333\n"], &["id"]);
+        let variables = [("OUTPUT", "single"), ("DELETE_SOURCE", "on")];
+        world.run(&variables, &[MANIFEST]).await.unwrap();
+        let mut seen = 0;
+        world.local().judge(move |request| {
+            seen += usize::from(request.operation == "HeadObject" && request.key == "final/q.csv");
+            let put = |store: &mut Store| store.put("bucket", "final/q.csv", Object::new("of somebody else"));
+            (seen == heads).then(|| Fault::Meanwhile(Box::new(put)))
+        });
+        world.run(&[ON, variables[0], variables[1]], &[MANIFEST]).await.unwrap();
+        assert_eq!(found(&world).is_some(), is_listed);
+    }
+}
+
+/// What an event lists, and in which order, makes no difference.
+#[tokio::test(start_paused = true)]
+async fn the_entries_are_in_the_manifests_order() {
+    for order in orders(&[SLICES[0], SLICES[1], SLICES[2], MANIFEST]) {
+        let world = World::in_memory().await;
+        unload(&world, &["1\n", "22\n", "333\n"], &["id"]);
+        world.run(&[ON], &order).await.unwrap();
+        let keys = finals();
+        is_right(&world, &keys.iter().map(String::as_str).collect::<Vec<_>>(), &[1; 3]);
+        let receipts = world.run(&[ON], &[MANIFEST]).await.unwrap().receipts;
+        assert_eq!(receipts.last().unwrap().outcome, Outcome::Unchanged, "{order:?}");
+    }
+}
+
+/// A manifest that is not VERBOSE, and one for COPY.
+#[tokio::test(start_paused = true)]
+async fn it_has_the_form_of_the_unloads_own() {
+    let world = World::in_memory().await;
+    world.local().put("bucket", SIDECAR, Object::new("id"));
+    world.local().put("bucket", SLICES[0], Object::new("1\n"));
+    for (mandatory, expected) in [("", Value::Null), (",\"mandatory\": true", true.into())] {
+        let text = format!("{{\"entries\": [{{\"url\": \"s3://bucket/{}\"{mandatory}}}]}}", SLICES[0]);
+        world.local().put("bucket", MANIFEST, Object::new(text));
+        for output in ["each", "single"] {
+            world.local().delete("bucket", FINAL_MANIFEST);
+            world.run(&[ON, ("OUTPUT", output)], &[MANIFEST]).await.unwrap();
+            let found = found(&world).unwrap();
+            let url = if output == "each" { "s3://bucket/final/q_0000_part_00" } else { "s3://bucket/final/q.csv" };
+            assert_eq!((&found["entries"][0]["url"], &found["entries"][0]["mandatory"]), (&url.into(), &expected));
+            assert_eq!(found["entries"][0]["meta"], json!({"content_length": 5}));
+            assert!(found.get("schema").is_none() && found.get("meta").is_none(), "{found}");
+        }
+    }
+}
+
+/// The role may read nothing that is not below UNLOAD_PREFIX, and a manifest there is nobody's.
+#[tokio::test(start_paused = true)]
+async fn no_manifest_outside_the_prefix_is_looked_for() {
+    for output in ["each", "single"] {
+        let world = World::in_memory().await;
+        world.local().put("bucket", "unload/q.0000_part_00", Object::new("1\n"));
+        world.local().put("bucket", "unload/q.headers", Object::new("id"));
+        let variables = [ON, ("OUTPUT", output), ("UNLOAD_PREFIX", "unload/q.")];
+        let receipts = world.run(&variables, &["unload/q.headers"]).await.unwrap().receipts;
+        assert_eq!(receipts[0].outcome, Outcome::Waiting);
+    }
+}
+
+/// A source without a CRC whose final object another run wrote is kept, and the receipt says why.
+#[tokio::test(start_paused = true)]
+async fn why_a_source_is_kept_is_told_at_the_end() {
+    let world = World::in_memory().await;
+    let rows: [String; 3] = std::array::from_fn(|slice| format!("{slice}").repeat(6 << 20) + "\n");
+    unload(&world, &[&rows[0], &rows[1], &rows[2]], &["id"]);
+    for key in SLICES {
+        let object = world.local().get("bucket", key).unwrap();
+        world.local().put("bucket", key, object.with_checksum(None));
+    }
+    let object = world.local().get("bucket", MANIFEST).unwrap();
+    world.local().put("bucket", MANIFEST, object);
+    let variables = [ON, ("DELETE_SOURCE", "on"), ("CHECK_COLUMNS", "off")];
+    world.run(&variables, &[SLICES[0]]).await.unwrap();
+    let receipts = world.run(&variables, &[MANIFEST]).await.unwrap().receipts;
+    let reason = receipts.last().unwrap().reason.as_deref().unwrap();
+    assert_eq!(
+        reason,
+        "the source is deleted (2); the source is kept: without a CRC, only the run that wrote the object can prove it (1)"
+    );
+    assert!(world.local().get("bucket", SLICES[0]).is_some() && world.local().get("bucket", SLICES[1]).is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -122,6 +122,20 @@ async fn messages_for_which_there_was_no_time_are_kept() {
     assert_eq!(failed(&answer(&world, &[], &queue(&bodies), LONGEST).await), [0_usize; 0]);
 }
 
+/// To find the jobs takes requests as well.
+#[tokio::test(start_paused = true)]
+async fn what_there_was_no_time_to_look_at_is_kept() {
+    let world = World::in_memory().await;
+    let keys: Vec<String> = (0..10).map(|unload| format!("unload/q{unload}_manifest")).collect();
+    world.local().judge(|request| (request.operation == "GetObject").then(|| Fault::Late(Duration::from_secs(8))));
+    keys.iter().for_each(|key| world.local().put("bucket", key, Object::new(manifest("bucket", &[], &[]))));
+    let bodies: Vec<Value> = keys.iter().map(|key| world.created(&[key])).collect();
+    let begun = tokio::time::Instant::now();
+    let said = answer(&world, &[("OUTPUT", "single")], &queue(&bodies), Duration::from_secs(40)).await;
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+    assert_eq!(failed(&said).len(), 10);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_task_that_may_succeed_later_has_failed_for_now() {
     let world = World::in_memory().await;

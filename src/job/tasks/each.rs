@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::job::{Job, Subject};
+use super::manifests::unloads_of_sidecar;
 use super::task::{Task, refuse_elsewhere};
 use crate::error::Error;
 use crate::header::membership;
@@ -15,7 +16,9 @@ use crate::uri::Uri;
 /// The data objects that a sidecar may be for, of those that are there.
 pub async fn tasks_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
     let stem = uri.key.strip_suffix(SIDECAR).unwrap_or(&uri.key);
-    let mut keys = s3.list(&uri.bucket, stem).await?;
+    // A sidecar `unload/q.headers` below UNLOAD_PREFIX=`unload/q.` has a stem that is not below it.
+    let below = if stem.starts_with(&settings.unload_prefix) { stem } else { &settings.unload_prefix };
+    let mut keys = s3.list(&uri.bucket, below).await?;
     keys.retain(|key| {
         let is_for = || key == stem || name::readings(key).iter().any(|name| name.sidecars().contains(&uri.key));
         Role::of(key) == Role::Data && key.starts_with(&settings.unload_prefix) && is_for()
@@ -26,11 +29,8 @@ pub async fn tasks_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Result
     }
     let mut tasks: Vec<Task> = keys.into_iter().map(|key| Task::object(uri.sibling(key)).by_sidecar(uri)).collect();
     if settings.final_manifest {
-        for manifest in [format!("{stem}manifest"), format!("{stem}/manifest")] {
-            let unload = membership::read_manifest(s3, &uri.sibling(manifest)).await?;
-            if let Some(unload) = unload.filter(|unload| unload.sidecars().contains(&uri.key)) {
-                tasks.extend(jobs_of(settings, unload)?.into_iter().map(|task| task.by_sidecar(uri)));
-            }
+        for unload in unloads_of_sidecar(settings, s3, uri).await? {
+            tasks.extend(jobs_of(settings, unload)?.into_iter().map(|task| task.by_sidecar(uri)));
         }
     }
     Ok(tasks)

@@ -2,6 +2,7 @@
 
 mod each;
 mod job;
+mod manifests;
 mod single;
 mod task;
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::job::{Job, Subject};
+use super::manifests::{manifests, unloads_of_sidecar};
 use super::task::{Task, refuse_elsewhere};
 use crate::error::Error;
 use crate::header::{HeaderError, membership};
@@ -12,7 +13,6 @@ use crate::seal::{Seal, manifest_version};
 use crate::settings::Settings;
 use crate::unload::Unload;
 use crate::unload::manifest::ManifestError;
-use crate::unload::name::{self, Number, SIDECAR};
 use crate::uri::Uri;
 
 pub async fn tasks_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
@@ -48,38 +48,16 @@ pub async fn tasks_of_object(settings: &Settings, s3: &S3, uri: &Uri) -> Result<
     Ok(vec![Task::waiting(uri, "its unload's manifest will start the job")])
 }
 
-/// The jobs of each unload that a sidecar may be for, if its manifest is there. The sidecar may also be that of one data
-/// object of the unload.
+/// The jobs of each unload that a sidecar may be for, if its manifest is there.
 pub async fn tasks_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
-    let stem = uri.key.strip_suffix(SIDECAR).unwrap_or(&uri.key);
-    let mut keys = vec![uri.sibling(format!("{stem}manifest")), uri.sibling(format!("{stem}/manifest"))];
-    keys.retain(|manifest| manifest.key.starts_with(&settings.unload_prefix));
-    keys.extend(manifests(settings, &uri.sibling(stem), |number| number != Number::None));
     let mut tasks = Vec::new();
-    for manifest in keys {
-        let unload = membership::read_manifest(s3, &manifest).await?;
-        let is_for = |unload: &Unload| unload.sidecars().contains(&uri.key) || unload.entry(stem).is_some();
-        if let Some(unload) = unload.filter(is_for) {
-            tasks.extend(jobs_of(settings, unload)?.into_iter().map(|task| task.by_sidecar(uri)));
-        }
+    for unload in unloads_of_sidecar(settings, s3, uri).await? {
+        tasks.extend(jobs_of(settings, unload)?.into_iter().map(|task| task.by_sidecar(uri)));
     }
     if tasks.is_empty() {
         tasks.push(Task::waiting(uri, "the manifest of its unload is not there yet"));
     }
     Ok(tasks)
-}
-
-/// The manifests that may list an object, each once.
-fn manifests(settings: &Settings, object: &Uri, counts: impl Fn(Number) -> bool) -> Vec<Uri> {
-    let names = name::readings(&object.key).into_iter().filter(|name| counts(name.number));
-    let mut keys: Vec<String> = names.map(|name| name.manifest()).collect();
-    let mut seen = Vec::new();
-    keys.retain(|key| {
-        let is_new = key.starts_with(&settings.unload_prefix) && !seen.contains(key) && *key != object.key;
-        seen.push(key.clone());
-        is_new
-    });
-    keys.into_iter().map(|key| object.sibling(key)).collect()
 }
 
 /// A job for each folder of an unload.

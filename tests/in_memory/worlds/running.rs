@@ -67,16 +67,23 @@ impl Stage<'_> {
                 (false, 0) => return,
                 (true, waiting) if waiting == 0 || !self.random.percent(prompt) => self.write().await,
                 (_, waiting) => {
-                    let (key, tries) = self.events.swap_remove(self.random.below(waiting));
+                    // An event may have several records, in whatever order.
+                    let count = if self.random.percent(25) { self.random.between(1, 5).min(waiting) } else { 1 };
+                    let mut batch = Vec::new();
+                    for _ in 0..count {
+                        batch.push(self.events.swap_remove(self.random.below(self.events.len())));
+                    }
                     let fate = match self.random.below(100) {
                         0..15 => Fate::Killed(self.random.between(1, 12)),
                         15..25 => Fate::Overtaken(self.random.between(1, 8)),
                         _ => Fate::Nothing,
                     };
-                    let came = self.call(&key, fate).await;
+                    let keys: Vec<&str> = batch.iter().map(|(key, _)| key.as_str()).collect();
+                    let came = self.call(&keys, fate).await;
                     // Lambda tries twice more.
-                    if !matches!(came, Came::Done) && tries < 2 {
-                        self.events.push((key, tries + 1));
+                    if !matches!(came, Came::Done) {
+                        batch.retain(|(_, tries)| *tries < 2);
+                        self.events.extend(batch.into_iter().map(|(key, tries)| (key, tries + 1)));
                     }
                 }
             }
@@ -99,7 +106,7 @@ impl Stage<'_> {
         }
     }
 
-    async fn call(&mut self, key: &str, fate: Fate) -> Came {
+    async fn call(&mut self, keys: &[&str], fate: Fate) -> Came {
         let (kill, killed) = oneshot::channel();
         let (mut kill, mut number) = (Some(kill), 0);
         let (writes, dead) = (self.writes.clone(), self.dead.clone());
@@ -127,7 +134,7 @@ impl Stage<'_> {
             }
         });
         let handler = self.world.handler(&self.model.settings.variables());
-        let event = self.world.created(&[key]);
+        let event = self.world.created(keys);
         let came = tokio::select! {
             biased;
             result = handler.handle(&event, Deadline::after(LONGEST)) => match result {
@@ -138,16 +145,16 @@ impl Stage<'_> {
                         format!("{:?} {target} {reason}", it.outcome).to_lowercase().trim().to_owned()
                     };
                     let receipts: Vec<String> = answer.receipts.iter().map(told).collect();
-                    self.story.push(format!("  event {key:?}: {}", receipts.join(" | ")));
+                    self.story.push(format!("  event {keys:?}: {}", receipts.join(" | ")));
                     Came::Done
                 }
                 Err(error) => {
-                    self.story.push(format!("  event {key:?}: ERROR {}: {error}", error.kind()));
+                    self.story.push(format!("  event {keys:?}: ERROR {}: {error}", error.kind()));
                     Came::Failed(error.to_string())
                 }
             },
             _ = killed => {
-                self.story.push(format!("  event {key:?}: killed"));
+                self.story.push(format!("  event {keys:?}: killed"));
                 Came::Killed
             }
         };
@@ -167,7 +174,7 @@ impl Stage<'_> {
         let (mut errors, mut changes) = (Vec::new(), Vec::new());
         let mut before = self.stand();
         for event in keys {
-            match self.call(&event, Fate::Nothing).await {
+            match self.call(&[&event], Fate::Nothing).await {
                 Came::Failed(error) => errors.push(error),
                 Came::Done | Came::Killed => (),
             }
