@@ -35,6 +35,9 @@ pub struct Done<'a> {
     pub messages: Vec<usize>,
 }
 
+/// What has become of each job, by what it is of: an object, or a folder of a manifest.
+type ById<'a> = HashMap<(&'a Uri, &'a str), (&'a Job, &'a Ended)>;
+
 /// A final object, and the entries that it was made of.
 struct Listed<'a> {
     object: ObjectVersion,
@@ -44,17 +47,17 @@ struct Listed<'a> {
 impl<'a> Done<'a> {
     /// An unload is left out if any of its jobs is not among these, or has failed: then all of them are tried again.
     pub fn of(ended: &'a [(Option<Job>, Ended)]) -> Vec<Done<'a>> {
-        let mut unloads: BTreeMap<&Uri, (&Unload, HashMap<(&Uri, &str), (&Job, &Ended)>)> = BTreeMap::new();
+        let mut unloads: BTreeMap<&Uri, (&Unload, ById)> = BTreeMap::new();
         for (job, ended) in ended {
             if let Some((job, unload)) = job.as_ref().and_then(|job| Some((job, unload_of(job)?))) {
-                let (_, jobs) = unloads.entry(&unload.manifest).or_insert_with(|| (unload, HashMap::new()));
+                let (_, jobs) = unloads.entry(&unload.manifest).or_insert_with(|| (unload, ById::new()));
                 jobs.insert((job.uri(), job.folder()), (job, ended));
             }
         }
         unloads.into_values().filter_map(|(unload, jobs)| Done::whole(unload, &jobs)).collect()
     }
 
-    fn whole(unload: &'a Unload, jobs: &HashMap<(&'a Uri, &'a str), (&'a Job, &'a Ended)>) -> Option<Done<'a>> {
+    fn whole(unload: &'a Unload, jobs: &ById<'a>) -> Option<Done<'a>> {
         let is_merged = jobs.values().all(|(job, _)| matches!(job.subject, Subject::Folder { .. }));
         let all: Vec<(&Uri, &str)> = match is_merged {
             true => unload.folders().map(|folder| (&unload.manifest, folder)).collect(),

@@ -131,6 +131,13 @@ class Bucket(unittest.TestCase):
         self.assertEqual(run("bucket.py", ["add"], name, YES="1")[0], 0)
         self.assertEqual((rules(name), [rule["ID"] for rule in rules(finals)]), ([], [f"{name}/uploads"]))
 
+    def test_another_accounts_bucket_is_left_to_its_owner(self):
+        name, finals = "ours", "theirs-of-ours"
+        self.stack(name, FinalBucketName=finals, FinalBucketOwner="210987654321")
+        status, said = run("bucket.py", ["add"], name, YES="1")
+        self.assertEqual((status, rules(name), rules(finals)), (0, [], []), said)
+        self.assertIn("theirs-of-ours is the account 210987654321's", said)
+
     def test_what_aws_refuses_is_told_in_a_line(self):
         name = "gone"
         self.stack(name)
