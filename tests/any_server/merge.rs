@@ -356,8 +356,7 @@ async fn a_sidecar_waits_for_its_manifest() {
     assert_eq!(world.text("final/q.csv").await, "own\n1\n", "the first slice's own sidecar is nearest");
 }
 
-/// The rows lack the partition's column, and readers take it from the folder. TEST_READERS is a Python with what
-/// scripts/readers.txt lists.
+/// The rows lack the partition's column, and readers take it from the folder.
 #[tokio::test]
 async fn merged_partitions_read_as_a_hive_data_set() {
     let world = World::new().await;
@@ -373,11 +372,5 @@ async fn merged_partitions_read_as_a_hive_data_set() {
     world.put("unload/sales/manifest", manifest(&world.bucket, &entries, &["id", "year", "name"])).await;
     world.run(&[SINGLE], &["unload/sales/manifest"]).await.unwrap();
     assert_eq!(world.text("final/sales/year=2026/sales.csv").await, "id|name\n2|b\n3|c\n");
-    let Ok(python) = std::env::var("TEST_READERS") else { return };
-    let read = tokio::process::Command::new(python)
-        .args(["tests/any_server/hive.py", &world.endpoint(), &world.bucket, "final/sales/"])
-        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", &support::secret())])
-        .envs([("AWS_DEFAULT_REGION", "us-east-1"), ("AWS_MAX_ATTEMPTS", "2")])
-        .status();
-    assert!(read.await.unwrap().success());
+    world.read_by("tests/any_server/hive.py", "final/sales/").await;
 }

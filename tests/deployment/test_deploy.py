@@ -133,7 +133,8 @@ class Redrive(unittest.TestCase):
         found = sqs.receive_message(QueueUrl=events, MaxNumberOfMessages=10).get("Messages", [])
         self.assertEqual([json.loads(message["Body"]) for message in found], [event, event])
         self.assertEqual(run("redrive.py", [], "redriven"), (0, "0 failed events wait.\n"))
-
+        hidden = sqs.get_queue_attributes(QueueUrl=failed, AttributeNames=["ApproximateNumberOfMessagesNotVisible"])
+        self.assertEqual(hidden["Attributes"], {"ApproximateNumberOfMessagesNotVisible": "0"}, "none comes back later")
 
     def test_what_is_no_event_is_left_alone_and_others_go_to_the_function(self):
         made = create(template(), {"BucketName": "redriven-2"}, "redriven-2")

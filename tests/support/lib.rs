@@ -94,6 +94,18 @@ impl World {
         self.endpoint.clone()
     }
 
+    /// Has a script read what is there, which ends well if all is right. TEST_READERS is a Python with what
+    /// scripts/readers.txt lists; where none is named, nothing is read.
+    pub async fn read_by(&self, script: &str, key: &str) {
+        let Ok(python) = std::env::var("TEST_READERS") else { return };
+        let read = tokio::process::Command::new(python)
+            .args([script, &self.endpoint, &self.bucket, key])
+            .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", &secret())])
+            .envs([("AWS_DEFAULT_REGION", "us-east-1"), ("AWS_MAX_ATTEMPTS", "2")])
+            .status();
+        assert!(read.await.unwrap().success(), "{script} {key}");
+    }
+
     pub fn local(&self) -> &LocalS3 {
         self.local.as_ref().expect("this test runs in process")
     }
