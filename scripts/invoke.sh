@@ -26,6 +26,8 @@ if [ -z "${AWS_ENDPOINT_URL_S3:-}" ]; then
     cargo build --locked --quiet --features demo --bin unload-header
     target/debug/unload-header serve 9000 >/dev/null &
     jobs+=($!)
+    sleep 1
+    kill -0 "${jobs[0]}" || { echo "the bucket in memory could not be served on port 9000" >&2 && exit 1; }
     export AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=testtesttest
     export AWS_REGION=us-east-1
 fi

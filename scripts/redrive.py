@@ -3,6 +3,7 @@ itself. An event is deleted from the queue of failed events only after it was ta
 """
 
 import json
+import time
 
 import boto3
 
@@ -38,15 +39,22 @@ def main():
     print(f"{waiting} failed events wait.")
     if not waiting or not stack.is_sure("Send them again?"):
         return
-    sent, left = set(), set()
+    begun, sent, left = time.time(), 0, set()
     while True:
         batch = sqs.receive_message(
-            QueueUrl=failed, MaxNumberOfMessages=10, VisibilityTimeout=VISIBILITY, WaitTimeSeconds=2
+            QueueUrl=failed,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=VISIBILITY,
+            WaitTimeSeconds=2,
+            MessageSystemAttributeNames=["SentTimestamp"],
         ).get("Messages", [])
-        batch = [message for message in batch if message["MessageId"] not in sent | left]
         if not batch:
             break
         for message in batch:
+            # What has failed again since waits for the next time.
+            is_new = int(message["Attributes"]["SentTimestamp"]) / 1000 > begun
+            if is_new or message["MessageId"] in left:
+                continue
             event = payload(message["Body"])
             if event is None:
                 print(f"left alone, since it is no event: {message['Body'][:200]!r}")
@@ -58,8 +66,8 @@ def main():
                 arn = outputs["FunctionArn"]
                 function.invoke(FunctionName=arn, InvocationType="Event", Payload=event.encode())
             sqs.delete_message(QueueUrl=failed, ReceiptHandle=message["ReceiptHandle"])
-            sent.add(message["MessageId"])
-    print(f"{len(sent)} were sent again.")
+            sent += 1
+    print(f"{sent} were sent again.")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,11 @@
 #   scripts/release.sh arm64 x86_64
 set -euo pipefail
 cd "$(dirname "$0")/.."
+version=$(python3 -c 'import tomllib; print(tomllib.load(open("Cargo.toml", "rb"))["workspace"]["package"]["version"])')
+if [ "${TAG-v$version}" != "v$version" ]; then
+    echo "the tag is $TAG, and the version in Cargo.toml is $version" >&2
+    exit 2
+fi
 scripts/install.sh tools
 export PATH="$PWD/.tools/tools/bin:$PATH"
 cyclonedx=$(scripts/install-crate.sh cargo-cyclonedx 0.5.9)
@@ -11,7 +16,7 @@ out=$PWD/target/release-files
 rm -rf "$out"
 mkdir -p "$out"
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"; rm -f unload-header-sbom.json' EXIT
+trap 'rm -rf "$folder"; rm -f {.,local-s3,tests/support}/unload-header-sbom.json' EXIT
 for architecture in "$@"; do
     case $architecture in
     arm64) target=aarch64-unknown-linux-gnu flag=--arm64 ;;
@@ -29,8 +34,9 @@ for architecture in "$@"; do
     (cd "$folder/$architecture" && python3 -m zipfile --create "$out/$zip" ./*)
     "$cyclonedx" cyclonedx --format json --target "$target" --override-filename unload-header-sbom >/dev/null
     mv unload-header-sbom.json "$out/unload-header-$architecture.cdx.json"
-    rm -f local-s3/unload-header-sbom.json tests/support/unload-header-sbom.json
     python3 scripts/released_template.py "$architecture" "$zip" >"$out/template-$architecture.yaml"
 done
+# The template names the first two.
+cp LICENSE-APACHE README.md CHANGELOG.md "$out"
 (cd "$out" && sha256sum -- * >SHA256SUMS)
 ls -l "$out"

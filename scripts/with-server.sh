@@ -9,10 +9,11 @@ shift
 scripts/install.sh servers
 bin=$PWD/.tools/servers/bin
 data=$(mktemp -d)
+pid=
 # shellcheck disable=SC2329 # The trap calls it.
 end() {
-    kill -9 "$pid" || true
-    wait "$pid" || true
+    [ -z "$pid" ] || kill -9 "$pid" || true
+    [ -z "$pid" ] || wait "$pid" || true
     rm -rf "$data"
 } 2>/dev/null
 trap end EXIT

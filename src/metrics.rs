@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
+use crate::s3::Effort;
 
 const NAMESPACE: &str = "UnloadHeader";
 /// How many values a metric may have in one line (the same specification, "Target members").
@@ -22,22 +23,24 @@ struct Line<'l> {
     metrics: Vec<(&'static str, &'static str, Value)>,
 }
 
-/// The lines for what ended in one call of the function of this name.
-pub fn lines<'e>(function: &str, ended: impl Iterator<Item = &'e Result<Receipt, Error>>) -> Vec<String> {
+/// The lines for what ended in one call of the function of this name, and what all of the call has asked of S3.
+pub fn lines<'e>(
+    function: &str,
+    ended: impl Iterator<Item = &'e Result<Receipt, Error>>,
+    effort: Effort,
+) -> Vec<String> {
     let (mut outcomes, mut failures) = (BTreeMap::<_, u64>::new(), BTreeMap::<_, u64>::new());
-    let (mut bytes, mut bytes_through, mut requests, mut rows, mut durations) = (0, 0, 0, 0, Vec::new());
+    let (mut bytes, mut rows, mut durations) = (0, 0, Vec::new());
     for result in ended {
         match result {
             Ok(receipt) => {
-                let written = receipt.written.as_ref();
-                *outcomes.entry((receipt.outcome.name(), written.map(|it| it.proof.name()))).or_default() += 1;
                 // What is there already was counted when it was written.
                 let is_new = receipt.outcome == Outcome::Written;
-                bytes += written.filter(|_| is_new).map_or(0, |it| it.bytes);
+                let written = receipt.written.as_ref().filter(|_| is_new);
+                *outcomes.entry((receipt.outcome.name(), written.map(|it| it.proof.name()))).or_default() += 1;
+                bytes += written.map_or(0, |it| it.bytes);
                 rows += receipt.rows.filter(|_| is_new).unwrap_or_default();
-                bytes_through += written.map_or(0, |it| it.bytes_through);
-                requests += receipt.requests;
-                durations.push(receipt.elapsed_ms);
+                durations.extend(receipt.final_uri.is_some().then_some(receipt.elapsed_ms));
             }
             Err(error) => *failures.entry(error.kind()).or_default() += 1,
         }
@@ -62,8 +65,8 @@ pub fn lines<'e>(function: &str, ended: impl Iterator<Item = &'e Result<Receipt,
     });
     let sums = [
         ("Bytes", "Bytes", bytes),
-        ("BytesThrough", "Bytes", bytes_through),
-        ("Requests", "Count", requests),
+        ("BytesThrough", "Bytes", effort.bytes_read),
+        ("Requests", "Count", effort.requests),
         ("Rows", "Count", rows),
     ];
     let of_all = |metrics| Line { function, values: Vec::new(), sets: vec![vec!["FunctionName"]], metrics };
@@ -94,7 +97,8 @@ mod tests {
     use crate::uri::Uri;
 
     fn parsed(ended: &[Result<Receipt, Error>]) -> Vec<Value> {
-        lines("f", ended.iter()).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let effort = Effort { requests: 18, bytes_read: 15, ..Effort::default() };
+        lines("f", ended.iter(), effort).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     fn receipt(outcome: Outcome) -> Result<Receipt, Error> {
@@ -127,8 +131,9 @@ mod tests {
     #[test]
     fn the_sums_are_those_of_all_jobs() {
         let failed = || Err(Error::OutOfTime { uri: Uri::new("b", "k") });
-        let ended =
-            [receipt(Outcome::Written), receipt(Outcome::Written), receipt(Outcome::Unchanged), failed(), failed()];
+        let skipped = Ok(Receipt::idle(&Uri::new("b", "k"), Outcome::Skipped, "no job"));
+        let done = [receipt(Outcome::Written), receipt(Outcome::Written), receipt(Outcome::Unchanged)];
+        let ended: Vec<_> = done.into_iter().chain([failed(), failed(), skipped]).collect();
         let lines = parsed(&ended);
         let value = |name: &str, with: &[(&str, &str)]| {
             let found = lines.iter().find(|line| line.get(name).is_some() && with.iter().all(|(k, v)| line[k] == *v));
@@ -136,6 +141,8 @@ mod tests {
         };
         assert_eq!(value("FinalObjects", &[("Outcome", "written"), ("Proof", "size")]), 2);
         assert_eq!(value("FinalObjects", &[("Outcome", "unchanged")]), 1);
+        let proofs = lines.iter().filter(|line| line.get("Proof").is_some()).map(|line| line["FinalObjects"].as_u64());
+        assert_eq!(proofs.sum::<Option<u64>>(), Some(2), "what is there already was proved when it was written");
         assert_eq!(value("Failures", &[("ErrorType", "OutOfTime")]), 2);
         assert_eq!(
             (value("Bytes", &[]), value("BytesThrough", &[]), value("Requests", &[])),

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::crc::{Algorithm, Crc};
 use crate::receipt::Proof;
 use crate::s3::{Attributes, Head, ObjectVersion};
+use crate::unload::ManifestVersion;
 use crate::uri::Uri;
 
 /// The name of the metadata, after `x-amz-meta-`.
@@ -78,7 +79,7 @@ impl PartialEq for JobId {
 impl Eq for JobId {}
 
 /// The version of a manifest: 16 hexadecimal digits.
-pub fn manifest_version(etag: &str, modified: i64) -> String {
+pub fn manifest_version(ManifestVersion { etag, modified }: &ManifestVersion) -> String {
     short(&format!("{etag} {modified}"))
 }
 

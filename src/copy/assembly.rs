@@ -65,14 +65,7 @@ impl Assembly {
         let largest = pieces.iter().map(Piece::length).max().unwrap_or_default();
         let at_once =
             READ_AHEAD.checked_div(largest).map_or(1, |count| (count as usize).clamp(1, SMALL_REQUESTS_AT_ONCE));
-        let ranges = pieces.iter().flat_map(|Piece { of, range }| {
-            let (of, end) = (*of, self.known(*of));
-            let halves =
-                [ByteRange::new(range.start, range.end.min(end)), ByteRange::new(range.start.max(end), range.end)];
-            let split = |range: ByteRange| range.split(range.length().div_ceil(READ_AHEAD));
-            halves.into_iter().flatten().flat_map(split).map(move |range| Piece { of, range })
-        });
-        let read = stream::iter(ranges).map(|piece| self.read(s3, piece)).buffered(at_once);
+        let read = stream::iter(self.ranges(pieces)).map(|piece| self.read(s3, piece)).buffered(at_once);
         let body = BytesMut::with_capacity(part::length(pieces) as usize);
         let body = read.try_fold(body, async |mut body, bytes| {
             body.extend_from_slice(&bytes);
@@ -81,12 +74,29 @@ impl Assembly {
         Ok(body.await?.freeze())
     }
 
-    async fn read(&self, s3: &S3, Piece { of, range }: Piece) -> Result<Bytes, CopyError> {
+    /// The pieces of a body in the ranges in which they are read.
+    pub fn ranges(&self, pieces: &[Piece]) -> impl Iterator<Item = Piece> {
+        pieces.iter().flat_map(|Piece { of, range }| {
+            let (of, end) = (*of, self.known(*of));
+            let halves =
+                [ByteRange::new(range.start, range.end.min(end)), ByteRange::new(range.start.max(end), range.end)];
+            let split = |range: ByteRange| range.split(range.length().div_ceil(READ_AHEAD));
+            halves.into_iter().flatten().flat_map(split).map(move |range| Piece { of, range })
+        })
+    }
+
+    /// Whether such a range need not be asked of S3.
+    pub fn is_known(&self, Piece { of, range }: &Piece) -> bool {
+        !matches!(of, Origin::Source(_)) || range.end <= self.known(*of)
+    }
+
+    async fn read(&self, s3: &S3, piece: Piece) -> Result<Bytes, CopyError> {
+        let Piece { of, range } = piece;
         let slice = range.start as usize..range.end as usize;
         match of {
             Origin::Header => Ok(self.header.slice(slice)),
             Origin::Newline => Ok(Bytes::from_static(self.ending).slice(slice)),
-            Origin::Source(_) if range.end <= self.known(of) => Ok(self.first_bytes.bytes.slice(slice)),
+            Origin::Source(_) if self.is_known(&piece) => Ok(self.first_bytes.bytes.slice(slice)),
             Origin::Source(source) => {
                 let source = &self.sources[source];
                 let bytes = s3.get_range(&source.object, range).await?;

@@ -25,8 +25,8 @@ pub struct ProvedObject {
 
 /// Writes the final object with its seal, and proves it.
 pub async fn execute(s3: &S3, assembly: &mut Assembly) -> Result<ProvedObject, CopyError> {
-    let plan = plan::plan(assembly.pieces(), &Limits::AWS);
-    let plan = plan.map_err(|source| CopyError::ObjectTooLarge { uri: assembly.target.clone(), source })?;
+    let plan = planned(assembly)?;
+    s3.begins(plan.parts.len() as u64, plan.length);
     let expected = assembly.crc();
     let (stored, expected) = match plan.parts.as_slice() {
         [] => put(s3, assembly, &plan, &[], expected).await?,
@@ -38,6 +38,11 @@ pub async fn execute(s3: &S3, assembly: &mut Assembly) -> Result<ProvedObject, C
     };
     let proof = prove(s3, &assembly.target, &plan, &stored, expected).await?;
     Ok(ProvedObject { plan, etag: stored.etag, proof })
+}
+
+pub fn planned(assembly: &Assembly) -> Result<Plan, CopyError> {
+    let plan = plan::plan(assembly.pieces(), &Limits::AWS);
+    plan.map_err(|source| CopyError::ObjectTooLarge { uri: assembly.target.clone(), source })
 }
 
 fn seal(assembly: &mut Assembly, plan: &Plan, crc: Option<Crc>) {
@@ -62,7 +67,11 @@ async fn put(
         Err(error) if expected.is_none() && error.is_unsupported() => {
             Ok((put_sealed(s3, assembly, plan, &body, None).await?, None))
         }
-        stored => Ok((stored?, Some(crc))),
+        stored => {
+            let stored = stored?;
+            s3.wrote(plan.parts.len() as u64, plan.length);
+            Ok((stored, Some(crc)))
+        }
     }
 }
 

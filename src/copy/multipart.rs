@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sha2::{Digest, Sha256};
-use tokio::time::{Duration, Instant, sleep_until, timeout_at};
+use tokio::time::{Duration, Instant};
 
 use super::pace::Pace;
 use super::part::PlannedPart;
@@ -59,6 +59,36 @@ struct EndedPart<'a> {
     result: Result<UploadedPart, CopyError>,
 }
 
+/// The open upload that has the mark of a plan.
+pub struct Marked {
+    /// Among the open uploads.
+    index: usize,
+    algorithm: Option<Algorithm>,
+    /// The parts of the plan that S3 has, by number.
+    pub done: BTreeMap<i32, UploadedPart>,
+}
+
+/// Looks for the open upload that a try of this very plan has left.
+pub async fn marked(
+    s3: &S3,
+    assembly: &Assembly,
+    plan: &Plan,
+    expected: Option<Crc>,
+    open: &[OpenUpload],
+) -> Result<Option<Marked>, CopyError> {
+    let mark = mark(assembly, plan, expected);
+    for (index, upload) in open.iter().enumerate() {
+        let parts = s3.parts(upload).await?;
+        let Some(marked) = parts.iter().find(|part| is_mark(part, &mark)) else { continue };
+        let algorithm = marked.crc.map(|crc| crc.algorithm);
+        let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(PlannedPart::length)).collect();
+        let is_done = |part: &UploadedPart| lengths.get(&part.number) == Some(&part.size) && !is_mark(part, &mark);
+        let done = parts.into_iter().filter(is_done).map(|part| (part.number, part)).collect();
+        return Ok(Some(Marked { index, algorithm, done }));
+    }
+    Ok(None)
+}
+
 pub async fn multipart(s3: &S3, assembly: &Assembly, plan: &Plan, expected: Option<Crc>) -> Result<Stored, CopyError> {
     let open = s3.uploads(&assembly.target).await?;
     let (mut upload, others) = PlannedUpload::begin(s3, assembly, plan, expected, open).await?;
@@ -89,18 +119,11 @@ impl<'a> PlannedUpload<'a> {
         mut open: Vec<OpenUpload>,
     ) -> Result<(PlannedUpload<'a>, Vec<OpenUpload>), CopyError> {
         let mark = mark(assembly, plan, expected);
-        for (index, upload) in open.iter().enumerate() {
-            let parts = s3.parts(upload).await?;
-            if let Some(marked) = parts.iter().find(|part| is_mark(part, &mark)) {
-                let algorithm = marked.crc.map(|crc| crc.algorithm);
-                let upload = open.swap_remove(index);
-                tracing::info!(upload = upload.id, parts = parts.len() - 1, "an upload is resumed");
-                let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(PlannedPart::length)).collect();
-                let is_done =
-                    |part: &UploadedPart| lengths.get(&part.number) == Some(&part.size) && !is_mark(part, &mark);
-                let done = parts.into_iter().filter(is_done).map(|part| (part.number, part)).collect();
-                return Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done }, open));
-            }
+        if let Some(Marked { index, algorithm, done }) = marked(s3, assembly, plan, expected, &open).await? {
+            let upload = open.swap_remove(index);
+            tracing::info!(upload = upload.id, parts = done.len(), "an upload is resumed");
+            s3.wrote(done.len() as u64, done.values().map(|part| part.size).sum());
+            return Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done }, open));
         }
         let requests = s3.effort().requests;
         let (upload, algorithm) = create(s3, assembly, expected).await?;
@@ -132,12 +155,13 @@ impl<'a> PlannedUpload<'a> {
             let ended = tokio::select! {
                 biased;
                 ended = in_flight.next() => ended,
-                () = sleep_until(assembly.deadline.last_call()) => return Err(self.out_of_time()),
+                () = assembly.deadline.last_call_comes() => return Err(self.out_of_time()),
             };
             match ended {
                 None if queue.is_empty() => return Ok(()),
                 None => return Err(self.out_of_time()),
                 Some(EndedPart { begun, slowed, took, result: Ok(part), .. }) => {
+                    s3.wrote(1, part.size);
                     self.done.insert(part.number, part);
                     pace.end(begun, slowed);
                     slowest = slowest.max(took);
@@ -162,10 +186,10 @@ impl<'a> PlannedUpload<'a> {
                 self.s3.complete(&self.upload, &parts, self.plan.length, condition, self.expected).await
             };
             let completed = self.assembly.precondition.held(complete);
-            match timeout_at(self.assembly.deadline.last_call(), completed).await {
-                Err(_) => return Err(self.out_of_time()),
-                Ok(Err(error)) if error.is_invalid_part() && tries < MOST_COMPLETIONS && self.relist().await? => (),
-                Ok(result) => return Ok(result?),
+            match self.assembly.deadline.before_last_call(completed).await {
+                None => return Err(self.out_of_time()),
+                Some(Err(error)) if error.is_invalid_part() && tries < MOST_COMPLETIONS && self.relist().await? => (),
+                Some(result) => return Ok(result?),
             }
             tries += 1;
         }
@@ -193,7 +217,7 @@ impl<'a> PlannedUpload<'a> {
         let free = (1..=LAST_PART_NUMBER).rev().find(|number| !self.done.contains_key(number));
         let Some(number) = free.filter(|_| !self.done.is_empty()) else { return false };
         let marked = self.s3.upload_part(&self.upload, number, self.mark.clone().into(), self.algorithm);
-        matches!(timeout_at(self.assembly.deadline.end(), marked).await, Ok(Ok(_)))
+        matches!(self.assembly.deadline.before_end(marked).await, Some(Ok(_)))
     }
 
     fn out_of_time(&self) -> CopyError {

@@ -21,6 +21,8 @@ pub struct FoundColumns {
     /// The columns of PARTITION BY, by the names of the object's partition folders. Where it is not known which folders
     /// these are, the names of all `name=value/` folders that the object lies directly in.
     pub partitions: Vec<String>,
+    /// For messages: the places that were looked at before, and why they name none.
+    pub looked: Vec<String>,
 }
 
 impl FoundColumns {
@@ -68,22 +70,8 @@ struct Search<'a> {
 /// others.
 pub async fn of_object(settings: &Settings, s3: &S3, source: &Head) -> Result<FoundColumns, HeaderError> {
     let mut search = Search { settings, s3, source, looked: Vec::new() };
-    if let Some(found) = search.own().await? {
-        return Ok(found);
-    }
-    let Readings { counted, folders } = Readings::of(&source.object.uri.key, settings);
-    if let Some(found) = search.among(&counted).await? {
-        return Ok(found);
-    }
-    for name in counted.iter().filter(|_| !folders.is_empty()) {
-        // A wrong guess can't be undone once the source is deleted.
-        let may_be = settings.delete_source && name.evidence != Evidence::Listed;
-        if may_be || membership::has_evidence(settings, s3, &source.object.uri, name).await? {
-            search.looked.push("not at those of its folder, since its name is one that UNLOAD writes".to_owned());
-            return Err(search.none());
-        }
-    }
-    search.among(&folders).await?.ok_or_else(|| search.none())
+    let found = search.of_object().await?;
+    search.result(found)
 }
 
 /// Finds the columns of an unload, or of an object that it lists: `source`.
@@ -94,10 +82,11 @@ pub async fn of_unload(
     unload: &Unload,
 ) -> Result<FoundColumns, HeaderError> {
     let mut search = Search { settings, s3, source, looked: Vec::new() };
-    match search.own().await? {
-        Some(found) => Ok(found),
-        None => search.of(unload).await?.ok_or_else(|| search.none()),
-    }
+    let found = match search.own().await? {
+        None => search.of(unload).await?,
+        found => found,
+    };
+    search.result(found)
 }
 
 /// The columns that FIXEDWIDTH names, unless it only numbers them.
@@ -111,6 +100,33 @@ pub fn of_fixed_width(options: &Options) -> Result<Option<FoundColumns>, HeaderE
 }
 
 impl Search<'_> {
+    fn result(self, found: Option<FoundColumns>) -> Result<FoundColumns, HeaderError> {
+        match found {
+            Some(found) => Ok(FoundColumns { looked: self.looked, ..found }),
+            None => Err(self.none()),
+        }
+    }
+
+    async fn of_object(&mut self) -> Result<Option<FoundColumns>, HeaderError> {
+        if let Some(found) = self.own().await? {
+            return Ok(Some(found));
+        }
+        let Search { settings, s3, source, .. } = *self;
+        let Readings { counted, folders } = Readings::of(&source.object.uri.key, settings);
+        if let Some(found) = self.among(&counted).await? {
+            return Ok(Some(found));
+        }
+        for name in counted.iter().filter(|_| !folders.is_empty()) {
+            // A wrong guess can't be undone once the source is deleted.
+            let may_be = settings.delete_source && name.evidence != Evidence::Listed;
+            if may_be || membership::has_evidence(settings, s3, &source.object.uri, name).await? {
+                self.looked.push("not at those of its folder, since its name is one that UNLOAD writes".to_owned());
+                return Ok(None);
+            }
+        }
+        self.among(&folders).await
+    }
+
     /// What the object's metadata or its own sidecar says.
     async fn own(&mut self) -> Result<Option<FoundColumns>, HeaderError> {
         let object = &self.source.object;
@@ -185,6 +201,7 @@ impl Search<'_> {
     fn manifest(&mut self, unload: &Unload) -> Result<Option<FoundColumns>, HeaderError> {
         let manifest = &unload.manifest;
         let why = match (&unload.columns, membership::misfit(unload, self.source)) {
+            (None, _) if unload.version.is_none() => "no such manifest",
             (None, _) => "not VERBOSE, so without column names",
             (Some(_), Some(why)) => why,
             (Some(names), None) => {
@@ -254,7 +271,7 @@ fn found(
 ) -> Result<FoundColumns, HeaderError> {
     let partitions = name::partitions(partition).into_iter().map(str::to_owned).collect();
     match columns {
-        Ok(columns) => Ok(FoundColumns { columns, from, place, partitions }),
+        Ok(columns) => Ok(FoundColumns { columns, from, place, partitions, looked: Vec::new() }),
         Err(source) => Err(HeaderError::InvalidColumns { place, source }),
     }
 }

@@ -15,6 +15,7 @@ use crate::copy::Assembly;
 use crate::error::Error;
 use crate::header::beginning::{Beginning, FirstRecord};
 use crate::header::{FoundColumns, HeaderError, HeaderLine};
+use crate::receipt::Receipt;
 use crate::seal::Seal;
 use crate::unload::Options;
 use crate::uri::Uri;
@@ -26,7 +27,7 @@ pub async fn assemble(
     wanted: Wanted,
     existing: Existing,
     assumptions: &Assumptions,
-) -> Result<ControlFlow<TryEnd, (HeaderLine, Assembly)>, Error> {
+) -> Result<ControlFlow<TryEnd<Receipt>, (HeaderLine, Assembly)>, Error> {
     let Context { settings, s3, deadline, .. } = context;
     let precondition = existing.precondition();
     let Wanted { sources, columns, options, line, mut attributes, fingerprint, start } = wanted;
@@ -74,7 +75,7 @@ pub async fn assemble(
         precondition,
         attributes,
         seal,
-        deadline: *deadline,
+        deadline: (*deadline).clone(),
     };
     Ok(ControlFlow::Continue((line, assembly)))
 }

@@ -1,53 +1,70 @@
-//! One try of a job.
+//! One try of a job, up to where something is written.
 
 use std::ops::ControlFlow;
 
 use super::assemble::assemble;
 use super::context::Context;
 use super::existing::Existing;
-use super::try_end::{Assumptions, BeginAnew, TryEnd};
+use super::try_end::{Assumptions, TryEnd};
 use super::wanted::want;
-use super::{columns, delete, sources};
-use crate::copy::{ProvedObject, execute};
+use super::{columns, sources};
+use crate::copy::Assembly;
 use crate::error::Error;
-use crate::receipt::{Outcome, Receipt, Written};
+use crate::header::{FoundColumns, HeaderLine};
+use crate::receipt::{Copied, Receipt};
+use crate::s3::ObjectVersion;
 
-/// Tries once.
-pub async fn attempt(context: &Context<'_>, assumptions: &Assumptions) -> Result<TryEnd, Error> {
-    match steps(context, assumptions).await {
-        Err(error) => BeginAnew::after(error).map(TryEnd::BeginAnew),
-        end => end,
-    }
+/// What a try has come to before anything is written or deleted.
+pub enum Prepared {
+    /// Nothing is to be written.
+    Idle(Receipt),
+    /// The final object was made of these sources, by this job, and is right.
+    AlreadyThere { receipt: Receipt, objects: Vec<ObjectVersion> },
+    /// It is to be written.
+    Ready(Box<Ready>),
 }
 
-async fn steps(context: &Context<'_>, assumptions: &Assumptions) -> Result<TryEnd, Error> {
+/// All that it takes to write a final object, and to tell of it.
+pub struct Ready {
+    pub line: HeaderLine,
+    pub assembly: Assembly,
+    pub objects: Vec<ObjectVersion>,
+    pub copied: Option<Copied>,
+    /// `None` if the sources bring their header themselves.
+    pub columns: Option<FoundColumns>,
+    /// Whether this job wrote what is at the final key now.
+    pub is_its_own: bool,
+}
+
+/// Looks at everything, and changes nothing.
+pub async fn prepare(context: &Context<'_>, assumptions: &Assumptions) -> Result<TryEnd<Prepared>, Error> {
+    let idle = |receipt| Ok(TryEnd::Finished(Prepared::Idle(receipt)));
     let existing = Existing::look(context, assumptions.compression).await?;
     let sources = match sources::look(context, &existing).await? {
-        ControlFlow::Break(receipt) => return Ok(TryEnd::Finished(receipt)),
+        ControlFlow::Break(receipt) => return idle(receipt),
         ControlFlow::Continue(sources) => sources,
     };
     let header = match columns::decide(context, &sources).await? {
-        ControlFlow::Break(receipt) => return Ok(TryEnd::Finished(receipt)),
+        ControlFlow::Break(receipt) => return idle(receipt),
         ControlFlow::Continue(header) => header,
     };
     let wanted = match want(context, sources, header).await? {
-        ControlFlow::Break(receipt) => return Ok(TryEnd::Finished(receipt)),
+        ControlFlow::Break(receipt) => return idle(receipt),
         ControlFlow::Continue(wanted) => wanted,
     };
+    let (objects, copied) = (wanted.sources.objects.clone(), wanted.sources.copied(context.job));
     if let Some(receipt) = wanted.already_there(context, &existing) {
-        let receipt = receipt.made_of(wanted.sources.copied(), context.job.rows());
-        let receipt = delete::if_wanted(context, &wanted.sources.objects, receipt).await?;
-        return Ok(TryEnd::Finished(receipt));
+        let receipt = receipt.made_of(copied, context.job.rows());
+        return Ok(TryEnd::Finished(Prepared::AlreadyThere { receipt, objects }));
     }
-    let (objects, uris) = (wanted.sources.objects.clone(), wanted.sources.uris());
-    let copied = wanted.sources.copied();
-    let (line, mut assembly) = match assemble(context, wanted, existing, assumptions).await? {
-        ControlFlow::Break(end) => return Ok(end),
-        ControlFlow::Continue(assembled) => assembled,
-    };
-    let ProvedObject { plan, etag, proof } = execute(context.s3, &mut assembly).await?;
-    let written = Written::new(line.from(), line.columns(), plan.length, plan.parts.len(), &etag, proof);
-    let receipt = Receipt::of_final(&assembly.target, uris, Outcome::Written, Some(written));
-    let receipt = receipt.made_of(copied, context.job.rows());
-    Ok(TryEnd::Finished(delete::if_wanted(context, &objects, receipt).await?))
+    let columns = wanted.columns.clone();
+    let is_its_own = existing.seal.is_some();
+    Ok(match assemble(context, wanted, existing, assumptions).await? {
+        ControlFlow::Break(TryEnd::Finished(receipt)) => TryEnd::Finished(Prepared::Idle(receipt)),
+        ControlFlow::Break(TryEnd::BeginAnew(why)) => TryEnd::BeginAnew(why),
+        ControlFlow::Continue((line, assembly)) => {
+            let ready = Ready { line, assembly, objects, copied, columns, is_its_own };
+            TryEnd::Finished(Prepared::Ready(Box::new(ready)))
+        }
+    })
 }

@@ -14,7 +14,7 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     pub s3: &'a S3,
     pub job: &'a Job,
-    pub deadline: Deadline,
+    pub deadline: &'a Deadline,
 }
 
 impl Context<'_> {

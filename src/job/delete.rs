@@ -9,20 +9,31 @@ use crate::s3::{ObjectVersion, S3, SMALL_REQUESTS_AT_ONCE};
 
 /// Deletes the sources of a final object, if DELETE_SOURCE says so and it is time, and tells it in the receipt.
 pub async fn if_wanted(context: &Context<'_>, objects: &[ObjectVersion], receipt: Receipt) -> Result<Receipt, Error> {
-    let Context { settings, s3, .. } = context;
+    let Context { settings, s3, job, .. } = context;
     match settings.delete_source {
+        true if is_wanted(context) => sources(s3, objects, receipt).await,
         false => Ok(receipt),
-        true if settings.deletes_last() => {
-            Ok(receipt.because("the source is kept until the manifest of its unload's final objects is there"))
-        }
-        true => sources(s3, objects, receipt).await,
+        true if !job.is_listed() => Ok(receipt.because("the sources are kept, since no manifest lists them")),
+        true => Ok(receipt.because("the source is kept until the manifest of its unload's final objects is there")),
     }
 }
 
-/// Deletes the sources of a final object. If another try wrote the final object, only a CRC proves that it is right.
-pub async fn sources(s3: &S3, objects: &[ObjectVersion], receipt: Receipt) -> Result<Receipt, Error> {
+/// Whether a job deletes its sources. Of an unload without a manifest that is half deleted, the rest would be taken for
+/// all of it.
+pub fn is_wanted(context: &Context<'_>) -> bool {
+    let Context { settings, job, .. } = context;
+    settings.delete_source && job.is_listed() && !settings.deletes_last()
+}
+
+/// Whether it is known that a final object is right. If another try wrote it, only a CRC proves that.
+pub fn is_proved(receipt: &Receipt) -> bool {
     let proof = receipt.written.as_ref().map(|written| written.proof);
-    if receipt.outcome == Outcome::Unchanged && proof == Some(Proof::Size) {
+    receipt.outcome != Outcome::Unchanged || proof != Some(Proof::Size)
+}
+
+/// Deletes the sources of a final object.
+pub async fn sources(s3: &S3, objects: &[ObjectVersion], receipt: Receipt) -> Result<Receipt, Error> {
+    if !is_proved(&receipt) {
         return Ok(
             receipt.because("the source is kept: without a CRC, only the run that wrote the object can prove it")
         );

@@ -63,7 +63,7 @@ impl Existing {
         }
         let version = match &job.subject {
             Subject::Object { .. } => None,
-            Subject::Folder { unload, .. } => Some(manifest_version(&unload.etag, unload.modified)),
+            Subject::Folder { unload, .. } => unload.version.as_ref().map(manifest_version),
         };
         for target in settings.final_uris(job.uri(), job.unload_prefix())? {
             let seal = s3.head(&target).await?.as_ref().and_then(Seal::on);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::answer::Ended;
 use super::delete;
@@ -17,8 +17,8 @@ use crate::receipt::{Outcome, Receipt};
 use crate::s3::{Attributes, ObjectVersion, Precondition, S3, S3Error, Stored};
 use crate::seal::{self, Fingerprint, JobId, Seal, manifest_version};
 use crate::settings::Settings;
-use crate::unload::Unload;
 use crate::unload::manifest::Entry;
+use crate::unload::{ManifestVersion, Unload};
 use crate::uri::Uri;
 
 /// How often it is begun, where something else is written to its key meanwhile.
@@ -27,8 +27,9 @@ const MOST_TRIES: u32 = 5;
 const ITS_FOLDER: &str = "manifest";
 
 /// An unload of which a call has done all jobs, and none has failed.
-pub struct Done<'a> {
+pub struct DoneUnload<'a> {
     unload: &'a Unload,
+    version: &'a ManifestVersion,
     /// In the manifest's order.
     jobs: Vec<(&'a Job, &'a Receipt)>,
     /// The messages that asked for any of them.
@@ -44,9 +45,9 @@ struct Listed<'a> {
     entries: &'a [Entry],
 }
 
-impl<'a> Done<'a> {
+impl<'a> DoneUnload<'a> {
     /// An unload is left out if any of its jobs is not among these, or has failed: then all of them are tried again.
-    pub fn of(ended: &'a [(Option<Job>, Ended)]) -> Vec<Done<'a>> {
+    pub fn of(ended: &'a [(Option<Job>, Ended)]) -> Vec<DoneUnload<'a>> {
         let mut unloads: BTreeMap<&Uri, (&Unload, ById)> = BTreeMap::new();
         for (job, ended) in ended {
             if let Some((job, unload)) = job.as_ref().and_then(|job| Some((job, unload_of(job)?))) {
@@ -54,32 +55,38 @@ impl<'a> Done<'a> {
                 jobs.insert((job.uri(), job.folder()), (job, ended));
             }
         }
-        unloads.into_values().filter_map(|(unload, jobs)| Done::whole(unload, &jobs)).collect()
+        unloads.into_values().filter_map(|(unload, jobs)| DoneUnload::whole(unload, &jobs)).collect()
     }
 
-    fn whole(unload: &'a Unload, jobs: &ById<'a>) -> Option<Done<'a>> {
+    fn whole(unload: &'a Unload, jobs: &ById<'a>) -> Option<DoneUnload<'a>> {
         let is_merged = jobs.values().all(|(job, _)| matches!(job.subject, Subject::Folder { .. }));
         let all: Vec<(&Uri, &str)> = match is_merged {
             true => unload.folders().map(|folder| (&unload.manifest, folder)).collect(),
             false => unload.all_entries().map(|entry| (&entry.uri, "")).collect(),
         };
         let ended = all.iter().map(|id| jobs.get(id).copied()).collect::<Option<Vec<_>>>()?;
+        let version = unload.version.as_ref()?;
         let receipts = ended.iter().map(|(job, ended)| Some((*job, ended.result.as_ref().ok()?)));
         let messages: BTreeSet<usize> = ended.iter().flat_map(|(_, ended)| ended.messages.iter().copied()).collect();
-        Some(Done { unload, jobs: receipts.collect::<Option<_>>()?, messages: messages.into_iter().collect() })
+        Some(DoneUnload {
+            unload,
+            version,
+            jobs: receipts.collect::<Option<_>>()?,
+            messages: messages.into_iter().collect(),
+        })
     }
 
     /// Writes the manifest, unless it is there already, and then deletes the sources that were kept for it.
-    pub async fn write_before(&self, settings: &Settings, s3: &S3, deadline: Deadline) -> Result<Receipt, Error> {
+    pub async fn write_before(&self, settings: &Settings, s3: &S3, deadline: &Deadline) -> Result<Receipt, Error> {
         let (begun, s3) = (Instant::now(), s3.counting());
         let out_of_time = || Error::OutOfTime { uri: settings.final_manifest(&self.unload.manifest) };
-        let receipt = timeout_at(deadline.end(), self.write(settings, &s3)).await;
-        Ok(receipt.unwrap_or_else(|_| Err(out_of_time()))?.measured(s3.effort(), begun.elapsed()))
+        let receipt = deadline.before_end(self.write(settings, &s3)).await;
+        Ok(receipt.unwrap_or_else(|| Err(out_of_time()))?.measured(s3.effort(), begun.elapsed()))
     }
 
     async fn write(&self, settings: &Settings, s3: &S3) -> Result<Receipt, Error> {
         let manifest = &self.unload.manifest;
-        let version = manifest_version(&self.unload.etag, self.unload.modified);
+        let version = manifest_version(self.version);
         let job = JobId::new(manifest, ITS_FOLDER);
         let target = settings.final_manifest(manifest);
         for _ in 0..MOST_TRIES {
@@ -104,7 +111,7 @@ impl<'a> Done<'a> {
                 return self.finish(settings, s3, &target, Outcome::Unchanged).await;
             }
             match s3.head(manifest).await? {
-                Some(head) if manifest_version(&head.object.etag, head.modified) == version => (),
+                Some(head) if self.version.is_of(&head.object.etag, head.modified) => (),
                 _ => {
                     let why = "it has been written anew or deleted meanwhile: no manifest of its final objects";
                     return Ok(Receipt::idle(manifest, Outcome::Skipped, why));

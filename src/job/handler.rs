@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use super::answer::{Answer, Ended};
-use super::final_manifest;
+use super::final_manifest::DoneUnload;
 use super::run::run;
 use super::tasks::{Job, Task, tasks_of};
 use crate::deadline::Deadline;
@@ -46,31 +46,36 @@ impl Handler {
     /// Does what an event asks for. All of it is tried; what failed is told in the form of who calls, so that it is tried
     /// again.
     pub async fn handle(&self, payload: &Value, deadline: Deadline) -> Result<Answer, Error> {
+        let before = self.s3.effort_of_all();
         let Event { form, messages } = event::parse(payload);
         let ids = messages.iter().map(|message| message.id.clone()).collect();
-        let Asked { jobs, ended } = self.asked(messages, deadline).await;
+        let Asked { jobs, ended } = self.asked(messages, &deadline).await;
         ended.iter().filter_map(|ended| ended.result.as_ref().ok()).for_each(Receipt::log);
         let mut ended: Vec<(Option<Job>, Ended)> = ended.into_iter().map(|ended| (None, ended)).collect();
-        let done = stream::iter(jobs).map(|(job, effort, messages)| async move {
-            let receipt = run(&self.settings, &self.s3, &job, deadline).await;
-            (Some(job), Ended { messages, result: receipt.map(|receipt| receipt.adding(effort)) })
+        let deadline = &deadline;
+        let jobs = stream::iter(jobs).enumerate().map(|(index, (job, effort, messages))| async move {
+            let receipt = run(&self.settings, &self.s3.counting(), &job, deadline).await;
+            let receipt = receipt.map(|receipt| receipt.adding(effort));
+            receipt.iter().for_each(Receipt::log);
+            (index, (Some(job), Ended { messages, result: receipt }))
         });
-        let mut done = done.buffered(JOBS_AT_ONCE);
-        while let Some(one) = done.next().await {
-            one.1.result.iter().for_each(Receipt::log);
-            ended.push(one);
-        }
+        // A job that takes long keeps none of the others waiting.
+        let mut done: Vec<_> = jobs.buffer_unordered(JOBS_AT_ONCE).collect().await;
+        done.sort_unstable_by_key(|(index, _)| *index);
+        ended.extend(done.into_iter().map(|(_, done)| done));
         let last = self.final_manifests(&ended, deadline).await;
         let ended: Vec<Ended> = ended.into_iter().map(|(_, ended)| ended).chain(last).collect();
         if let Some(name) = &self.settings.function_name {
-            metrics::lines(name, ended.iter().map(|ended| &ended.result)).iter().for_each(|line| println!("{line}"));
+            let effort = self.s3.effort_of_all().since(before);
+            let lines = metrics::lines(name, ended.iter().map(|ended| &ended.result), effort);
+            lines.iter().for_each(|line| println!("{line}"));
         }
         Answer::new(form, ids, ended)
     }
 
     /// A manifest of the final objects of each unload of which all are there now, if that is wanted.
-    async fn final_manifests(&self, ended: &[(Option<Job>, Ended)], deadline: Deadline) -> Vec<Ended> {
-        let unloads = if self.settings.final_manifest { final_manifest::Done::of(ended) } else { Vec::new() };
+    async fn final_manifests(&self, ended: &[(Option<Job>, Ended)], deadline: &Deadline) -> Vec<Ended> {
+        let unloads = if self.settings.final_manifest { DoneUnload::of(ended) } else { Vec::new() };
         let mut written = Vec::new();
         for unload in unloads {
             let result = unload.write_before(&self.settings, &self.s3, deadline).await;
@@ -81,17 +86,24 @@ impl Handler {
     }
 
     /// The jobs of all messages, each job once.
-    async fn asked(&self, messages: Vec<Message>, deadline: Deadline) -> Asked {
+    async fn asked(&self, messages: Vec<Message>, deadline: &Deadline) -> Asked {
         let (mut asked, mut known) = (Asked::default(), HashMap::new());
         let messages = messages.into_iter().enumerate();
-        for (message, notice) in messages.flat_map(|(index, it)| it.notices.into_iter().map(move |it| (index, it))) {
+        let notices = messages.flat_map(|(index, it)| it.notices.into_iter().map(move |it| (index, it)));
+        let tasks = stream::iter(notices).enumerate().map(|(index, (message, notice))| async move {
             let s3 = self.s3.counting();
-            let tasks = self.tasks_of(&s3, notice, deadline).await.unwrap_or_else(|error| {
+            let tasks = self.tasks_of(&s3, notice, deadline).await;
+            (index, message, tasks, s3.effort())
+        });
+        let mut tasks: Vec<_> = tasks.buffer_unordered(JOBS_AT_ONCE).collect().await;
+        tasks.sort_unstable_by_key(|(index, ..)| *index);
+        for (_, message, tasks, effort) in tasks {
+            let tasks = tasks.unwrap_or_else(|error| {
                 asked.ended.push(Ended { messages: vec![message], result: Err(error) });
                 Vec::new()
             });
             // What was asked and read to find the tasks of a notice is told with the first of them.
-            for (task, effort) in tasks.into_iter().zip(once(s3.effort()).chain(repeat(Effort::default()))) {
+            for (task, effort) in tasks.into_iter().zip(once(effort).chain(repeat(Effort::default()))) {
                 match task {
                     Task::Idle(receipt) => {
                         asked.ended.push(Ended { messages: vec![message], result: Ok(receipt.adding(effort)) });
@@ -117,11 +129,14 @@ impl Handler {
         &self,
         s3: &S3,
         notice: Result<Notice, EventError>,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Result<Vec<Task>, Error> {
         match notice? {
             Notice::Created(uri) if deadline.left().is_zero() => Err(Error::OutOfTime { uri }),
-            Notice::Created(uri) => tasks_of(&self.settings, s3, &uri).await,
+            Notice::Created(uri) => {
+                let tasks = deadline.before_end(tasks_of(&self.settings, s3, &uri)).await;
+                tasks.unwrap_or(Err(Error::OutOfTime { uri }))
+            }
             Notice::Other { uri, event_name } => {
                 Ok(vec![Task::skipped(&uri, format!("{event_name} creates no object"))])
             }

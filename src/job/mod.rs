@@ -12,6 +12,7 @@
 //! | what the final object is made of: the sources and their columns | `sources`, `columns` |
 //! | the header, and the sources behind it | `wanted`, `assemble`, `join` |
 //! | the copy | [`crate::copy`] |
+//! | or what the copy would be | `dry_run` |
 //! | the sources deleted, if that is wanted | `delete` |
 //!
 //! What is at the final key is looked at before anything else, and the write at the end is refused if that has changed
@@ -24,6 +25,7 @@ mod attempt;
 mod columns;
 mod context;
 mod delete;
+mod dry_run;
 mod existing;
 mod final_manifest;
 mod handler;
@@ -34,6 +36,9 @@ mod tasks;
 mod try_end;
 mod wanted;
 
-pub use answer::Answer;
+pub use answer::{Answer, Ended};
+pub use dry_run::{AtKey, Intent, PlannedObject, dry_run};
+pub use final_manifest::DoneUnload;
 pub use handler::Handler;
-pub use tasks::{Job, Subject};
+pub use run::run;
+pub use tasks::{Job, Subject, Task, tasks_of, tasks_of_found};

@@ -1,14 +1,16 @@
 //! A job, tried until it is finished.
 
-use tokio::time::{Duration, Instant, sleep, timeout_at};
+use tokio::time::{Duration, Instant, sleep};
 
-use super::attempt::attempt;
+use super::attempt::{Prepared, Ready, prepare};
 use super::context::Context;
+use super::delete;
 use super::tasks::Job;
 use super::try_end::{Assumptions, BeginAnew, TryEnd};
+use crate::copy::{ProvedObject, execute};
 use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::receipt::Receipt;
+use crate::receipt::{Outcome, Receipt, Written};
 use crate::s3::S3;
 use crate::settings::Settings;
 
@@ -18,26 +20,37 @@ const MOST_TRIES: u32 = 5;
 /// The wait before a job that was overtaken begins anew; twice and three times as long the next times.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Does a job. It ends before the deadline.
-pub async fn run(settings: &Settings, s3: &S3, job: &Job, deadline: Deadline) -> Result<Receipt, Error> {
-    let (begun, s3) = (Instant::now(), &s3.counting());
-    let out_of_time = || Error::OutOfTime { uri: job.uri().clone() };
+/// Does a job. It ends before the deadline. What the client counts is told in the receipt.
+pub async fn run(settings: &Settings, s3: &S3, job: &Job, deadline: &Deadline) -> Result<Receipt, Error> {
+    let begun = Instant::now();
+    let context = &Context { settings, s3, job, deadline };
+    let out_of_time = || Err(Error::OutOfTime { uri: job.uri().clone() });
     if deadline.left().is_zero() {
-        return Err(out_of_time());
+        return out_of_time();
     }
-    let receipt = timeout_at(deadline.end(), tries(&Context { settings, s3, job, deadline })).await;
-    let receipt = receipt.unwrap_or_else(|_| Err(out_of_time()))?;
+    let tries = tries(context, async |prepared| carry_out(context, prepared).await);
+    let receipt = deadline.before_end(tries).await.unwrap_or_else(out_of_time)?;
     Ok(receipt.measured(s3.effort(), begun.elapsed()))
 }
 
-async fn tries(context: &Context<'_>) -> Result<Receipt, Error> {
+/// Tries a job, each time up to where something is written; and then `go_on`, which decides what becomes of it.
+pub async fn tries<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> Result<T, Error>) -> Result<T, Error> {
     let Context { settings, job, .. } = context;
     let compression = job.compression().or(settings.options.compression);
     let mut assumptions = Assumptions { compression, slices_may_differ: false };
     let (mut is_second_result, mut last) = (false, String::new());
     for number in 1..=MOST_TRIES {
-        last = match attempt(context, &assumptions).await? {
-            TryEnd::Finished(receipt) => return Ok(receipt),
+        let end = match prepare(context, &assumptions).await {
+            Ok(TryEnd::Finished(prepared)) => go_on(prepared).await.map(TryEnd::Finished),
+            Ok(TryEnd::BeginAnew(why)) => Ok(TryEnd::BeginAnew(why)),
+            Err(error) => Err(error),
+        };
+        let end = match end {
+            Err(error) => TryEnd::BeginAnew(BeginAnew::after(error)?),
+            Ok(end) => end,
+        };
+        last = match end {
+            TryEnd::Finished(result) => return Ok(result),
             // What S3 makes twice is no matter of chance.
             TryEnd::BeginAnew(BeginAnew::OtherResult(error)) if is_second_result => return Err(error),
             TryEnd::BeginAnew(BeginAnew::OtherResult(error)) => {
@@ -61,4 +74,18 @@ async fn tries(context: &Context<'_>) -> Result<Receipt, Error> {
         tracing::info!(object = %job.uri(), "begun anew: {last}");
     }
     Err(Error::KeepsChanging { uri: job.uri().clone(), tries: MOST_TRIES, last })
+}
+
+/// Writes the final object, if that is to be done, and deletes the sources, if that is wanted.
+async fn carry_out(context: &Context<'_>, prepared: Prepared) -> Result<Receipt, Error> {
+    let Ready { line, mut assembly, objects, copied, .. } = match prepared {
+        Prepared::Idle(receipt) => return Ok(receipt),
+        Prepared::AlreadyThere { receipt, objects } => return delete::if_wanted(context, &objects, receipt).await,
+        Prepared::Ready(ready) => *ready,
+    };
+    let ProvedObject { plan, etag, proof } = execute(context.s3, &mut assembly).await?;
+    let written = Written::new(line.from(), line.columns(), plan.length, plan.parts.len(), &etag, proof);
+    let uris = objects.iter().map(|object| object.uri.to_string()).collect();
+    let receipt = Receipt::of_final(&assembly.target, uris, Outcome::Written, Some(written));
+    delete::if_wanted(context, &objects, receipt.made_of(copied, context.job.rows())).await
 }

@@ -3,7 +3,6 @@
 use crate::copy::CopyError;
 use crate::error::Error;
 use crate::header::HeaderError;
-use crate::receipt::Receipt;
 use crate::unload::Compression;
 
 /// What a try takes for granted about its sources. If it turns out to be wrong, the next try knows better.
@@ -15,8 +14,8 @@ pub struct Assumptions {
 }
 
 /// How a try ended.
-pub enum TryEnd {
-    Finished(Receipt),
+pub enum TryEnd<T> {
+    Finished(T),
     BeginAnew(BeginAnew),
 }
 

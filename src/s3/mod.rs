@@ -17,7 +17,7 @@ use aws_sdk_s3::operation::RequestId;
 
 pub use self::error::{Regions, S3Error};
 pub use self::memory::{Reservation, UploadMemory};
-pub use self::object::{Attributes, Head, ObjectVersion, SmallObject, parts_in};
+pub use self::object::{Attributes, Head, ListPage, ListedObject, ObjectVersion, SmallObject, parts_in};
 pub use self::precondition::{Precondition, Stored};
 use self::traffic::Traffic;
 pub use self::uploads::{OpenUpload, UploadedPart};
@@ -46,16 +46,55 @@ pub struct Owners {
 }
 
 /// What was asked of S3: how many requests were sent, retries included, and how many bytes of objects were read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effort {
     pub requests: u64,
+    /// Those of the requests that AWS bills as PUT, COPY, POST or LIST (AWS, "Amazon S3 pricing").
+    pub puts: u64,
+    /// Those that it bills as GET and all other requests. DELETE is free.
+    pub gets: u64,
     pub bytes_read: u64,
+}
+
+impl Effort {
+    const NONE: Effort = Effort { requests: 0, puts: 0, gets: 0, bytes_read: 0 };
+    pub const PUT: Effort = Effort { requests: 1, puts: 1, ..Effort::NONE };
+    pub const GET: Effort = Effort { requests: 1, gets: 1, ..Effort::NONE };
+    pub const DELETE: Effort = Effort { requests: 1, ..Effort::NONE };
+
+    pub fn and(self, other: Effort) -> Effort {
+        Effort {
+            requests: self.requests + other.requests,
+            puts: self.puts + other.puts,
+            gets: self.gets + other.gets,
+            bytes_read: self.bytes_read + other.bytes_read,
+        }
+    }
+
+    /// What came after an earlier count.
+    pub fn since(self, earlier: Effort) -> Effort {
+        Effort {
+            requests: self.requests - earlier.requests,
+            puts: self.puts - earlier.puts,
+            gets: self.gets - earlier.gets,
+            bytes_read: self.bytes_read - earlier.bytes_read,
+        }
+    }
+}
+
+/// How far the writing of final objects has got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub parts: u64,
+    pub parts_written: u64,
+    pub bytes: u64,
+    pub bytes_written: u64,
 }
 
 impl S3 {
     /// The same client, with counters of its own that start at 0.
     pub fn counting(&self) -> S3 {
-        S3 { traffic: Traffic::default(), ..self.clone() }
+        S3 { traffic: self.traffic.counting(), ..self.clone() }
     }
 
     /// The same client, for buckets of these accounts.
@@ -71,7 +110,27 @@ impl S3 {
 
     /// What this client and its clones have asked and read so far.
     pub fn effort(&self) -> Effort {
-        Effort { requests: self.traffic.requests(), bytes_read: self.traffic.bytes_read() }
+        self.traffic.effort()
+    }
+
+    /// What all clients have asked and read so far that come from the same one by [`counting`](S3::counting).
+    pub fn effort_of_all(&self) -> Effort {
+        self.traffic.effort_of_all()
+    }
+
+    /// How far this client and its clones have got.
+    pub fn progress(&self) -> Progress {
+        self.traffic.progress()
+    }
+
+    /// Parts and bytes are about to be written. Whatever was begun before has begun anew.
+    pub fn begins(&self, parts: u64, bytes: u64) {
+        self.traffic.begins(parts, bytes);
+    }
+
+    /// Parts and bytes were written.
+    pub fn wrote(&self, parts: u64, bytes: u64) {
+        self.traffic.wrote(parts, bytes);
     }
 
     /// The same client with the same counters, and a [`slowed`](S3::slowed) flag of its own.

@@ -36,6 +36,22 @@ pub struct Head {
     pub modified: i64,
 }
 
+/// A page of a list of objects.
+#[derive(Clone, Debug)]
+pub struct ListPage {
+    pub objects: Vec<ListedObject>,
+    /// Names the next page, if there is one.
+    pub next: Option<String>,
+}
+
+/// What a list tells of an object.
+#[derive(Clone, Debug)]
+pub struct ListedObject {
+    pub key: String,
+    /// In bytes.
+    pub size: u64,
+}
+
 /// A small object, read whole.
 #[derive(Clone, Debug)]
 pub struct SmallObject {

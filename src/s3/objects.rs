@@ -12,7 +12,9 @@ use bytes::{Bytes, BytesMut};
 
 use super::client::{ATTEMPTS, LONG_TIMEOUT, SHORT_TIMEOUT, with_timeout};
 use super::fields::{absent, crc_of, decoded, in_memory, with_attributes, with_crc};
-use super::{Attributes, Head, ObjectVersion, Precondition, S3, S3Error, SmallObject, Stored, parts_in};
+use super::{
+    Attributes, Head, ListPage, ListedObject, ObjectVersion, Precondition, S3, S3Error, SmallObject, Stored, parts_in,
+};
 use crate::byte_range::ByteRange;
 use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
@@ -187,26 +189,36 @@ impl S3 {
 
     /// ListObjectsV2, all pages: the keys that begin with `prefix`.
     pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, S3Error> {
-        let uri = Uri::new(bucket, prefix);
         let (mut keys, mut token) = (Vec::new(), None);
         loop {
-            let request = self
-                .client
-                .list_objects_v2()
-                .bucket(bucket)
-                .set_expected_bucket_owner(self.owner(bucket))
-                .prefix(prefix)
-                .set_continuation_token(token);
-            let request = request.encoding_type(EncodingType::Url);
-            let page = request.customize().interceptor(self.traffic.clone()).send().await;
-            let page = page.map_err(|error| self.error("ListObjectsV2", &uri, error))?;
-            let listed = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
-            keys.extend(listed.map(|key| decoded(key, page.encoding_type.as_ref())));
-            token = page.next_continuation_token.filter(|_| page.is_truncated == Some(true));
+            let page = self.list_page(bucket, prefix, token).await?;
+            keys.extend(page.objects.into_iter().map(|object| object.key));
+            token = page.next;
             if token.is_none() {
                 return Ok(keys);
             }
         }
+    }
+
+    /// One page of ListObjectsV2: the first, or the one that a page before names as its next.
+    pub async fn list_page(&self, bucket: &str, prefix: &str, token: Option<String>) -> Result<ListPage, S3Error> {
+        let request = self
+            .client
+            .list_objects_v2()
+            .bucket(bucket)
+            .set_expected_bucket_owner(self.owner(bucket))
+            .prefix(prefix)
+            .set_continuation_token(token);
+        let request = request.encoding_type(EncodingType::Url);
+        let page = request.customize().interceptor(self.traffic.clone()).send().await;
+        let page = page.map_err(|error| self.error("ListObjectsV2", &Uri::new(bucket, prefix), error))?;
+        let encoding = page.encoding_type.as_ref();
+        let objects = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            let size = object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+            Some(ListedObject { key: decoded(object.key?, encoding), size })
+        });
+        let objects = objects.collect();
+        Ok(ListPage { objects, next: page.next_continuation_token.filter(|_| page.is_truncated == Some(true)) })
     }
 
     /// PutObject. S3 refuses it if the precondition does not hold or the body has another CRC.

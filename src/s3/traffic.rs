@@ -1,7 +1,7 @@
 //! A watch on the requests that go out, and which answers ask for a slower pace.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_s3::config::interceptors::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef, InterceptorContext,
@@ -10,25 +10,60 @@ use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
+use super::{Effort, Progress};
+
 /// Counts what goes out, each try for itself, and the rows that come in; notes an answer of 429 or 503.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Traffic {
-    requests: Arc<AtomicU64>,
-    bytes_read: Arc<AtomicU64>,
+    counters: Arc<Counters>,
+    /// Those of all clients that count for themselves, together.
+    all: Arc<Counters>,
     slowed: Arc<AtomicBool>,
 }
 
+#[derive(Debug, Default)]
+struct Counters {
+    effort: Mutex<Effort>,
+    progress: Mutex<Progress>,
+}
+
 impl Traffic {
-    pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    /// The same, with counters of its own that start at 0.
+    pub(super) fn counting(&self) -> Traffic {
+        Traffic { all: self.all.clone(), ..Traffic::default() }
     }
 
-    pub(super) fn bytes_read(&self) -> u64 {
-        self.bytes_read.load(Ordering::Relaxed)
+    pub(super) fn effort(&self) -> Effort {
+        *lock(&self.counters.effort)
+    }
+
+    pub(super) fn effort_of_all(&self) -> Effort {
+        *lock(&self.all.effort)
+    }
+
+    fn add(&self, effort: Effort) {
+        for counters in [&self.counters, &self.all] {
+            let mut sum = lock(&counters.effort);
+            *sum = sum.and(effort);
+        }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        *lock(&self.counters.progress)
     }
 
     pub(super) fn read(&self, bytes: u64) {
-        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        self.add(Effort { bytes_read: bytes, ..Effort::default() });
+    }
+
+    pub(super) fn begins(&self, parts: u64, bytes: u64) {
+        *lock(&self.counters.progress) = Progress { parts, parts_written: 0, bytes, bytes_written: 0 };
+    }
+
+    pub(super) fn wrote(&self, parts: u64, bytes: u64) {
+        let mut progress = lock(&self.counters.progress);
+        progress.parts_written += parts;
+        progress.bytes_written += bytes;
     }
 
     pub(super) fn slowed(&self) -> bool {
@@ -47,11 +82,12 @@ impl Intercept for Traffic {
 
     fn read_before_transmit(
         &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        let request = context.request();
+        self.add(billed(request.method(), request.uri()));
         Ok(())
     }
 
@@ -64,6 +100,22 @@ impl Intercept for Traffic {
         let status = context.response().map(|response| response.status().as_u16());
         self.slowed.fetch_or(matches!(status, Some(429 | 503)), Ordering::Relaxed);
         Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How AWS bills a request: as a PUT, also if it is a list of objects, of uploads or of parts; as a GET; or not at all.
+fn billed(method: &str, uri: &str) -> Effort {
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let lists = |word: &str| ["list-type", "uploads", "uploadId"].contains(&word.split('=').next().unwrap_or_default());
+    match method {
+        "DELETE" => Effort::DELETE,
+        "GET" if query.split('&').any(lists) => Effort::PUT,
+        "GET" | "HEAD" => Effort::GET,
+        _ => Effort::PUT,
     }
 }
 

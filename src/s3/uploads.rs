@@ -207,6 +207,13 @@ impl S3 {
 
     /// ListMultipartUploads, all pages: the uploads to this very key. Empty for a server that has no such list.
     pub async fn uploads(&self, target: &Uri) -> Result<Vec<OpenUpload>, S3Error> {
+        let mut uploads = self.uploads_below(target).await?;
+        uploads.retain(|upload| upload.target == *target);
+        Ok(uploads)
+    }
+
+    /// The same, to all keys that begin as this one.
+    pub async fn uploads_below(&self, target: &Uri) -> Result<Vec<OpenUpload>, S3Error> {
         let (mut uploads, mut after) = (Vec::new(), (None, None));
         loop {
             let request = self
@@ -223,11 +230,10 @@ impl S3 {
                 page => page?,
             };
             let encoding = page.encoding_type.as_ref();
-            let listed = page.uploads.unwrap_or_default().into_iter();
-            let ours =
-                listed.filter(|it| it.key.clone().map(|key| decoded(key, encoding)).as_ref() == Some(&target.key));
-            uploads
-                .extend(ours.filter_map(|upload| Some(OpenUpload { target: target.clone(), id: upload.upload_id? })));
+            uploads.extend(page.uploads.unwrap_or_default().into_iter().filter_map(|upload| {
+                let target = target.sibling(decoded(upload.key?, encoding));
+                Some(OpenUpload { target, id: upload.upload_id? })
+            }));
             match page.next_key_marker.filter(|_| page.is_truncated == Some(true)) {
                 None => return Ok(uploads),
                 next => after = (next.map(|key| decoded(key, encoding)), page.next_upload_id_marker),

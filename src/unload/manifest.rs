@@ -112,14 +112,27 @@ struct WireColumn {
     name: String,
 }
 
+/// A version of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestVersion {
+    pub etag: String,
+    /// In seconds since 1970.
+    pub modified: i64,
+}
+
+impl ManifestVersion {
+    pub fn is_of(&self, etag: &str, modified: i64) -> bool {
+        self.etag == etag && self.modified == modified
+    }
+}
+
 /// An unload, as its manifest lists it.
 #[derive(Debug)]
 pub struct Unload {
+    /// Its manifest's URI, even if it has none.
     pub manifest: Uri,
-    /// The ETag of the manifest.
-    pub etag: String,
-    /// When the manifest was written, in seconds since 1970.
-    pub modified: i64,
+    /// `None` if it has no manifest, and somebody says that it is what was found in S3.
+    pub version: Option<ManifestVersion>,
     /// `None` if the manifest is not VERBOSE.
     pub columns: Option<Vec<String>>,
     pub schema: Option<Value>,
@@ -130,13 +143,28 @@ pub struct Unload {
 impl Unload {
     pub fn parse(manifest: &Uri, etag: String, modified: i64, json: &[u8]) -> Result<Unload, ManifestError> {
         let Manifest { entries, columns, schema } = Manifest::parse(json)?;
-        let (manifest, folders) = (manifest.clone(), BTreeMap::new());
-        let mut unload = Unload { manifest, etag, modified, columns, schema, folders };
+        let version = Some(ManifestVersion { etag, modified });
+        let unload = Unload { version, columns, schema, ..Unload::empty(manifest.clone()) };
+        Ok(unload.with(entries))
+    }
+
+    /// An unload without a manifest: these objects behind its prefix, in the order of their numbers and then of their
+    /// names.
+    pub fn found(bucket: &str, prefix: &str, mut entries: Vec<Entry>) -> Unload {
+        entries.sort_by_cached_key(|entry| (name::readings(&entry.uri.key)[0].number, entry.uri.key.clone()));
+        Unload::empty(Uri::new(bucket, format!("{prefix}manifest"))).with(entries)
+    }
+
+    fn empty(manifest: Uri) -> Unload {
+        Unload { manifest, version: None, columns: None, schema: None, folders: BTreeMap::new() }
+    }
+
+    fn with(mut self, entries: Vec<Entry>) -> Unload {
         for entry in entries {
-            let folder = unload.folder_of(&entry.uri.key).to_owned();
-            unload.folders.entry(folder).or_default().push(entry);
+            let folder = self.folder_of(&entry.uri.key).to_owned();
+            self.folders.entry(folder).or_default().push(entry);
         }
-        Ok(unload)
+        self
     }
 
     /// The URI after UNLOAD's `TO`, without the bucket. With PARTITION BY it ends in a `/`, even if
@@ -177,7 +205,7 @@ impl Unload {
     /// Whether an object was written too late to be the one that the manifest lists. Then it is of a later UNLOAD to the
     /// same prefix, whose manifest is yet to come.
     pub fn is_before(&self, modified: i64) -> bool {
-        modified > self.modified.saturating_add(CLOCKS)
+        self.version.as_ref().is_some_and(|version| modified > version.modified.saturating_add(CLOCKS))
     }
 
     /// The first object that is listed twice.

@@ -11,7 +11,7 @@ mod zstd;
 
 pub use compression::Compression;
 pub use incompleteness::Incompleteness;
-pub use manifest::{Manifest, Unload};
+pub use manifest::{Manifest, ManifestVersion, Unload};
 pub use name::{Name, Role};
 pub use options::{Dialect, Options};
 pub use record::{BOM, Record};

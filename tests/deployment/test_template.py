@@ -2,11 +2,17 @@
 
 import itertools
 import json
+import shutil
+import subprocess
+import sys
+import tempfile
 import unittest
+import zipfile
+from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from common import ACCOUNT, client, create, make_bucket, statements_of_role, template, url_of
+from common import ACCOUNT, ROOT, client, create, make_bucket, statements_of_role, template, url_of
 
 TEMPLATE = template()
 YES_NO, ON_OFF = ("yes", "no"), ("on", "off")
@@ -104,6 +110,24 @@ class Combinations(unittest.TestCase):
             with self.assertRaises(ClientError) as refused:
                 create(TEMPLATE, {"BucketName": "refused", **parameters}, "refused")
             self.assertIn(why, str(refused.exception))
+
+
+class Release(unittest.TestCase):
+    def test_a_release_is_deployed_from_its_own_files(self):
+        """`sam package` uploads what the template names, as `sam deploy` does first."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("LICENSE-APACHE", "README.md"):
+                shutil.copy(ROOT / name, folder)
+            with zipfile.ZipFile(Path(folder, "unload-header-arm64.zip"), "w") as code:
+                code.writestr("bootstrap", "")
+            released = [sys.executable, ROOT / "scripts/released_template.py", "arm64", "unload-header-arm64.zip"]
+            text = subprocess.run(released, capture_output=True, text=True, check=True).stdout
+            Path(folder, "template-arm64.yaml").write_text(text, encoding="utf-8")
+            make_bucket("releases")
+            command = [Path(sys.executable).with_name("sam"), "package", "--template-file", "template-arm64.yaml", "--s3-bucket", "releases"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("CodeUri: s3://releases/", done.stdout)
 
 
 if __name__ == "__main__":

@@ -122,6 +122,42 @@ async fn messages_for_which_there_was_no_time_are_kept() {
     assert_eq!(failed(&answer(&world, &[], &queue(&bodies), LONGEST).await), [0_usize; 0]);
 }
 
+/// A job that hangs until the deadline is not waited for by the others.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_takes_long_keeps_no_other_waiting() {
+    let world = World::in_memory().await;
+    world.local().put("bucket", "unload/q_.headers", Object::new("a"));
+    let keys: Vec<String> = (0..10).map(|slice| format!("unload/q_{slice:04}_part_00")).collect();
+    keys.iter().for_each(|key| world.local().put("bucket", key, Object::new("1\n")));
+    world.local().judge(|request| {
+        let hangs = request.operation == "PutObject" && request.key.ends_with("q_0000_part_00");
+        hangs.then(|| Fault::Late(Duration::from_secs(86_400)))
+    });
+    let bodies: Vec<Value> = keys.iter().map(|key| world.created(&[key])).collect();
+    assert_eq!(failed(&answer(&world, &[], &queue(&bodies), Duration::from_secs(100)).await), [0]);
+}
+
+/// A look that hangs ends before Lambda ends the function, and is not waited for by the others.
+#[tokio::test(start_paused = true)]
+async fn a_look_that_hangs_fails_its_own_message() {
+    let world = World::in_memory().await;
+    let bodies: Vec<Value> = (0..10)
+        .map(|unload| {
+            let key = format!("unload/q{unload}_manifest");
+            world.local().put("bucket", &key, Object::new(manifest("bucket", &[], &[])));
+            world.created(&[&key])
+        })
+        .collect();
+    world
+        .local()
+        .judge(|request| (request.key == "unload/q3_manifest").then(|| Fault::Late(Duration::from_secs(86_400))));
+    let begun = tokio::time::Instant::now();
+    let event = queue(&bodies);
+    let said = answer(&world, &[("OUTPUT", "each")], &event, Duration::from_secs(30)).await;
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_eq!(failed(&said), [3]);
+}
+
 /// To find the jobs takes requests as well.
 #[tokio::test(start_paused = true)]
 async fn what_there_was_no_time_to_look_at_is_kept() {

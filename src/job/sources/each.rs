@@ -21,7 +21,7 @@ pub async fn look(
     if let Some(unload) = unload {
         match s3.head(&unload.manifest).await? {
             None => return Err(Error::ObjectMissing { uri: unload.manifest.clone() }),
-            Some(head) if head.object.etag == unload.etag => (),
+            Some(head) if unload.version.as_ref().is_some_and(|version| version.etag == head.object.etag) => (),
             Some(_) => {
                 let reason = format!("{} has been written anew meanwhile, and its own event follows", unload.manifest);
                 return Ok(ControlFlow::Break(Receipt::idle(uri, Outcome::Skipped, reason)));

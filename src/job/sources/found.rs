@@ -1,5 +1,6 @@
 //! The sources of a job that were found.
 
+use super::super::tasks::{Job, Subject};
 use crate::error::Error;
 use crate::receipt::Copied;
 use crate::s3::{Head, ObjectVersion};
@@ -14,9 +15,9 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The source, if it is one and not the slices of an unload.
-    pub fn copied(&self) -> Option<Copied> {
-        let is_one = self.manifest_version.is_none();
+    /// The source, if the job is of one and not of the slices of an unload.
+    pub fn copied(&self, job: &Job) -> Option<Copied> {
+        let is_one = matches!(job.subject, Subject::Object { .. });
         is_one.then(|| Copied { version: self.first.object.clone(), modified: self.first.modified })
     }
 

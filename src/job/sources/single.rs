@@ -10,9 +10,10 @@ use super::found::{Sources, refuse_unreadable};
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
 use crate::s3::{Head, ObjectVersion, S3, SMALL_REQUESTS_AT_ONCE};
-use crate::seal::manifest_version;
+use crate::seal::{Seal, manifest_version};
 use crate::unload::manifest::Entry;
-use crate::unload::{Incompleteness, Unload};
+use crate::unload::{Incompleteness, ManifestVersion, Unload};
+use crate::uri::Uri;
 
 pub async fn look(
     context: &Context<'_>,
@@ -21,40 +22,54 @@ pub async fn look(
     existing: &Existing,
 ) -> Result<ControlFlow<Receipt, Sources>, Error> {
     let Context { s3, job, .. } = context;
-    let manifest = &unload.manifest;
-    match s3.head(manifest).await? {
-        None if existing.seal.is_some() => {
-            let reason = "the manifest is gone, and its final object is there";
-            return Ok(ControlFlow::Break(existing.receipt(context).because(reason)));
-        }
-        None => {
-            let receipt = existing.under_another_key(context).await?;
-            return receipt.map(ControlFlow::Break).ok_or_else(|| Error::ObjectMissing { uri: manifest.clone() });
-        }
-        Some(head) if head.object.etag != unload.etag => {
-            let reason = "it has been written anew meanwhile, and its own event follows";
-            return Ok(ControlFlow::Break(Receipt::idle(manifest, Outcome::Skipped, reason)));
-        }
-        Some(_) => (),
+    if let Some(version) = &unload.version
+        && let Some(receipt) = look_at_manifest(context, &unload.manifest, version, existing).await?
+    {
+        return Ok(ControlFlow::Break(receipt));
     }
-    let version = manifest_version(&unload.etag, unload.modified);
+    let manifest_version = unload.version.as_ref().map(manifest_version);
     let Compared { first, objects, incompleteness } = compare(s3, unload, unload.entries(folder)).await?;
     let is_gone = !incompleteness.missing.is_empty();
     // The objects were there when the final object was made of this version of the manifest.
-    if is_gone && existing.seal.as_ref().is_some_and(|seal| seal.manifest_version.as_ref() == Some(&version)) {
+    let is_of_version = |seal: &Seal| manifest_version.is_some() && seal.manifest_version == manifest_version;
+    if is_gone && existing.seal.as_ref().is_some_and(is_of_version) {
         let reason = "sources are gone, and the final object that was made of them is there";
         return Ok(ControlFlow::Break(existing.sources_gone(context, reason)));
     }
     if let Some(first) = first.filter(|_| incompleteness.is_none()) {
-        return Ok(ControlFlow::Continue(Sources { first, objects, manifest_version: Some(version) }));
+        return Ok(ControlFlow::Continue(Sources { first, objects, manifest_version }));
     }
     let error = Error::UnloadIncomplete(Box::new(incompleteness));
     if is_gone {
         return existing.under_another_key(context).await?.map(ControlFlow::Break).ok_or(error);
     }
     match job.sidecar {
-        Some(_) => Ok(ControlFlow::Break(Receipt::idle(manifest, Outcome::Waiting, error.to_string()))),
+        Some(_) => Ok(ControlFlow::Break(Receipt::idle(&unload.manifest, Outcome::Waiting, error.to_string()))),
         None => Err(error),
+    }
+}
+
+/// The receipt if the manifest is not the version that asked for the job any more.
+async fn look_at_manifest(
+    context: &Context<'_>,
+    manifest: &Uri,
+    version: &ManifestVersion,
+    existing: &Existing,
+) -> Result<Option<Receipt>, Error> {
+    match context.s3.head(manifest).await? {
+        None if existing.seal.is_some() => {
+            let reason = "the manifest is gone, and its final object is there";
+            Ok(Some(existing.receipt(context).because(reason)))
+        }
+        None => {
+            let receipt = existing.under_another_key(context).await?;
+            receipt.map(Some).ok_or_else(|| Error::ObjectMissing { uri: manifest.clone() })
+        }
+        Some(head) if head.object.etag != version.etag => {
+            let reason = "it has been written anew meanwhile, and its own event follows";
+            Ok(Some(Receipt::idle(manifest, Outcome::Skipped, reason)))
+        }
+        Some(_) => Ok(None),
     }
 }
 

@@ -47,6 +47,14 @@ impl Job {
         }
     }
 
+    /// Whether it is known what the job is to be made of: a data object, or all that a manifest lists.
+    pub fn is_listed(&self) -> bool {
+        match &self.subject {
+            Subject::Object { .. } => true,
+            Subject::Folder { unload, .. } => unload.version.is_some(),
+        }
+    }
+
     /// How many rows the unload's manifest counts.
     pub fn rows(&self) -> Option<u64> {
         let entries = match &self.subject {

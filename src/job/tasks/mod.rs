@@ -7,6 +7,7 @@ mod single;
 mod task;
 
 pub use self::job::{Job, Subject};
+pub use self::single::tasks_of_found;
 pub use self::task::Task;
 use crate::error::Error;
 use crate::s3::S3;

@@ -31,14 +31,14 @@ pub async fn tasks_of_object(settings: &Settings, s3: &S3, uri: &Uri) -> Result<
         if unload.entry(&uri.key).is_none() {
             continue;
         }
-        let version = manifest_version(&unload.etag, unload.modified);
+        let version = unload.version.as_ref().map(manifest_version);
         let folder = unload.folder_of(&uri.key).to_owned();
         let mut tasks = jobs_of(settings, unload)?;
         let is_its_own = |task: &Task| matches!(task, Task::Job(job) if job.folder() == folder);
         let Some(Task::Job(job)) = tasks.iter().find(|task| is_its_own(task)) else { continue };
         let target = settings.final_uri(job.uri(), job.unload_prefix(), job.compression())?;
         let seal = s3.head(&target).await?.as_ref().and_then(Seal::on);
-        if seal.is_some_and(|seal| seal.manifest_version.as_deref() == Some(&version)) {
+        if seal.is_some_and(|seal| seal.manifest_version == version) {
             return Ok(vec![Task::waiting(uri, format!("{target}, which it is part of, is there"))]);
         }
         // A manifest of the final objects takes all of them.
@@ -58,6 +58,11 @@ pub async fn tasks_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Result
         tasks.push(Task::waiting(uri, "the manifest of its unload is not there yet"));
     }
     Ok(tasks)
+}
+
+/// The jobs of an unload without a manifest, of which somebody says that it is complete.
+pub fn tasks_of_found(settings: &Settings, unload: Unload) -> Result<Vec<Task>, Error> {
+    jobs_of(settings, unload)
 }
 
 /// A job for each folder of an unload.
