@@ -12,7 +12,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 21
 
 demo: ## show the function at work, on an S3 in memory; needs Rust only
-	cargo run --locked --quiet --features demo --bin unload-header demo
+	cargo run --locked --quiet --features cli --bin unload-header demo
 
 test: ## all tests, on an S3 in memory, with samples of the large sets; needs Rust only
 	cargo test --locked --workspace --all-features

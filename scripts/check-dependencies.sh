@@ -11,5 +11,7 @@ if [ "${ADVISORIES:-}" = required ] || timeout 20 git ls-remote --quiet --exit-c
 else
     echo "ADVISORIES WERE NOT CHECKED: $database can't be reached" >&2
 fi
-"$deny" --locked check "${checks[@]}"
+"$deny" --locked --features cli check "${checks[@]}"
+# What logins to AWS need is banned from all else.
+"$deny" --locked --features logins check "${checks[@]/bans/sources}"
 "$deny" --locked --config deny.toml --manifest-path fuzz/Cargo.toml check "${checks[@]}"

@@ -23,7 +23,7 @@ trap end EXIT
 
 cargo build --locked --quiet --bin bootstrap
 if [ -z "${AWS_ENDPOINT_URL_S3:-}" ]; then
-    cargo build --locked --quiet --features demo --bin unload-header
+    cargo build --locked --quiet --features cli --bin unload-header
     target/debug/unload-header serve 9000 >/dev/null &
     jobs+=($!)
     sleep 1

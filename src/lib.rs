@@ -37,7 +37,7 @@
 //! * [`s3`]: one function for each S3 operation. Nothing else knows the SDK.
 //! * [`unload`]: what Redshift writes: keys, manifests, options, records, compression.
 //! * [`uri`], [`byte_range`], [`crc`], [`deadline`]: small values.
-//! * `demo`, with the feature of that name: a bucket to try the sample events on.
+//! * `demo`, with the feature `cli`: a bucket to try the sample events on.
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
@@ -45,7 +45,7 @@ pub mod byte_range;
 pub mod copy;
 pub mod crc;
 pub mod deadline;
-#[cfg(feature = "demo")]
+#[cfg(feature = "cli")]
 pub mod demo;
 pub mod error;
 pub mod event;

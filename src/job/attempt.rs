@@ -19,7 +19,7 @@ pub enum Prepared {
     /// Nothing is to be written.
     Idle(Receipt),
     /// The final object was made of these sources, by this job, and is right.
-    AlreadyThere { receipt: Receipt, objects: Vec<ObjectVersion> },
+    AlreadyThere { receipt: Receipt, objects: Vec<ObjectVersion>, columns: Option<FoundColumns> },
     /// It is to be written.
     Ready(Box<Ready>),
 }
@@ -53,11 +53,11 @@ pub async fn prepare(context: &Context<'_>, assumptions: &Assumptions) -> Result
         ControlFlow::Continue(wanted) => wanted,
     };
     let (objects, copied) = (wanted.sources.objects.clone(), wanted.sources.copied(context.job));
+    let columns = wanted.columns.clone();
     if let Some(receipt) = wanted.already_there(context, &existing) {
         let receipt = receipt.made_of(copied, context.job.rows());
-        return Ok(TryEnd::Finished(Prepared::AlreadyThere { receipt, objects }));
+        return Ok(TryEnd::Finished(Prepared::AlreadyThere { receipt, objects, columns }));
     }
-    let columns = wanted.columns.clone();
     let is_its_own = existing.seal.is_some();
     Ok(match assemble(context, wanted, existing, assumptions).await? {
         ControlFlow::Break(TryEnd::Finished(receipt)) => TryEnd::Finished(Prepared::Idle(receipt)),

@@ -22,6 +22,8 @@ pub enum Intent {
     Idle {
         receipt: Receipt,
         deletes: usize,
+        /// The columns of a final object that is there already, unless the sources bring their header themselves.
+        found: Option<FoundColumns>,
     },
     Write(PlannedObject),
 }
@@ -69,12 +71,12 @@ pub async fn dry_run(settings: &Settings, s3: &S3, job: &Job, deadline: &Deadlin
 async fn intent(context: &Context<'_>, prepared: Prepared) -> Result<Intent, Error> {
     let Ready { line, assembly, objects, columns, is_its_own, .. } = match prepared {
         Prepared::Idle(receipt) => {
-            return Ok(Intent::Idle { receipt: receipt.adding(context.s3.effort()), deletes: 0 });
+            return Ok(Intent::Idle { receipt: receipt.adding(context.s3.effort()), deletes: 0, found: None });
         }
-        Prepared::AlreadyThere { receipt, objects } => {
+        Prepared::AlreadyThere { receipt, objects, columns: found } => {
             let deletes = if delete::is_wanted(context) && delete::is_proved(&receipt) { objects.len() } else { 0 };
             let effort = deletions(context.s3.effort(), deletes);
-            return Ok(Intent::Idle { receipt: receipt.adding(effort), deletes });
+            return Ok(Intent::Idle { receipt: receipt.adding(effort), deletes, found });
         }
         Prepared::Ready(ready) => *ready,
     };

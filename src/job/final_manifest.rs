@@ -46,6 +46,11 @@ struct Listed<'a> {
 }
 
 impl<'a> DoneUnload<'a> {
+    /// The manifest of the unload.
+    pub fn manifest(&self) -> &Uri {
+        &self.unload.manifest
+    }
+
     /// An unload is left out if any of its jobs is not among these, or has failed: then all of them are tried again.
     pub fn of(ended: &'a [(Option<Job>, Ended)]) -> Vec<DoneUnload<'a>> {
         let mut unloads: BTreeMap<&Uri, (&Unload, ById)> = BTreeMap::new();

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::event::{self, Event, EventError, Message, Notice};
 use crate::metrics;
 use crate::receipt::Receipt;
-use crate::s3::{Effort, Owners, S3};
+use crate::s3::{Effort, S3};
 use crate::settings::Settings;
 
 /// How many jobs are done at the same time.
@@ -38,8 +38,7 @@ struct Asked {
 
 impl Handler {
     pub fn new(settings: Settings, s3: S3) -> Handler {
-        let of_bucket = settings.final_bucket.clone().zip(settings.final_bucket_owner.clone());
-        let s3 = s3.owned_by(Owners { of_bucket, of_others: settings.bucket_owner.clone() });
+        let s3 = s3.owned_by(settings.owners());
         Handler { settings, s3 }
     }
 

@@ -80,7 +80,7 @@ pub async fn tries<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> Re
 async fn carry_out(context: &Context<'_>, prepared: Prepared) -> Result<Receipt, Error> {
     let Ready { line, mut assembly, objects, copied, .. } = match prepared {
         Prepared::Idle(receipt) => return Ok(receipt),
-        Prepared::AlreadyThere { receipt, objects } => return delete::if_wanted(context, &objects, receipt).await,
+        Prepared::AlreadyThere { receipt, objects, .. } => return delete::if_wanted(context, &objects, receipt).await,
         Prepared::Ready(ready) => *ready,
     };
     let ProvedObject { plan, etag, proof } = execute(context.s3, &mut assembly).await?;

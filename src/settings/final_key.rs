@@ -60,7 +60,7 @@ impl FinalKey {
     }
 
     /// The text before the first placeholder.
-    pub(super) fn literal(&self) -> &str {
+    pub fn literal(&self) -> &str {
         match self.0.first() {
             Some(Segment::Text(text)) => text,
             _ => "",

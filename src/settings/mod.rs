@@ -3,6 +3,7 @@
 mod final_key;
 
 pub use self::final_key::FinalKey;
+use crate::s3::Owners;
 use crate::unload::options::{OptionsError, masked};
 use crate::unload::{Compression, Options};
 use crate::uri::Uri;
@@ -116,6 +117,12 @@ impl Settings {
             final_kms_key_id,
             function_name: optional("AWS_LAMBDA_FUNCTION_NAME"),
         })
+    }
+
+    /// The accounts that own the buckets.
+    pub fn owners(&self) -> Owners {
+        let of_bucket = self.final_bucket.clone().zip(self.final_bucket_owner.clone());
+        Owners { of_bucket, of_others: self.bucket_owner.clone() }
     }
 
     /// Where the final object of a source, or of a manifest, goes. Its key must be below UNLOAD_PREFIX; `unload` is its

@@ -6,12 +6,13 @@ mod arrival_order;
 mod bucket;
 mod cleanup;
 // The command line is built with that feature only.
-#[cfg(feature = "demo")]
+#[cfg(feature = "cli")]
 mod command_line;
 mod concurrency;
 mod costs;
 mod deletion;
 mod docs;
+mod dry_run;
 mod faults;
 mod final_manifest;
 mod idempotence;
@@ -28,7 +29,7 @@ mod recorded_answers;
 mod requests;
 mod resume;
 // The samples and their bucket are in the library with that feature only.
-#[cfg(feature = "demo")]
+#[cfg(feature = "cli")]
 mod sample_events;
 mod troubleshooting;
 mod ways_in;

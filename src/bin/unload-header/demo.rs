@@ -15,10 +15,12 @@ use unload_header::settings::{Output, SettingError, Settings};
 use unload_header::unload::Compression;
 use unload_header::uri::Uri;
 
+use crate::failure::Failure;
+
 /// Lines of an object that are shown.
 const LINES: usize = 3;
 
-pub async fn run() -> Result<(), Box<dyn std::error::Error>> {
+pub async fn run() -> Result<(), Failure> {
     let local = LocalS3::start(0).await?;
     bucket::fill(&local)?;
     let config = aws_config::defaults(BehaviorVersion::latest())

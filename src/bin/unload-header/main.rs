@@ -1,48 +1,67 @@
-//! The command line: `unload-header demo` shows the function at work, `unload-header serve` is the bucket that `make invoke`
-//! runs it on, and `unload-header event` does what an event asks for.
+//! The command line: the function's library for people at a terminal, and for scripts.
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
+mod add;
+mod arguments;
+mod bars;
+mod check;
+mod client;
 mod demo;
 mod event;
+mod failure;
+mod headers;
+mod serve;
+mod show;
+mod units;
+mod work;
 
+use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
-use local_s3::LocalS3;
-use unload_header::demo as bucket;
+use clap::{CommandFactory, Parser};
+use tracing_subscriber::filter::LevelFilter;
 
-const USAGE: &str = "\
-usage: unload-header demo           run the sample events through the function, on an S3 in memory
-       unload-header serve [PORT]   serve the sample events' bucket on http://127.0.0.1:PORT (9000)
-       unload-header event FILE     do what an event asks for, as the function would; - is standard input";
+use crate::arguments::{Arguments, Command, Headers};
+use crate::failure::Failure;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match arguments[..] {
-        ["demo"] => demo::run().await,
-        ["event", file] => event::run(file).await,
-        ["serve"] => serve("9000").await,
-        ["serve", port] => serve(port).await,
-        _ => Err(USAGE.into()),
-    };
-    match result {
+    let warnings = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).without_time().with_target(false);
+    warnings.with_ansi(false).with_writer(stderr).init();
+    match run(Arguments::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+        Err(failure) => {
+            let said = failure.to_string();
+            if !said.is_empty() {
+                // Nobody may read that either.
+                let _ = writeln!(stderr(), "{said}");
+            }
+            failure.status()
         }
     }
 }
 
-async fn serve(port: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let port = port.parse().map_err(|_| format!("{port:?} is no port\n{USAGE}"))?;
-    let s3 = LocalS3::start(port).await?;
-    bucket::fill(&s3)?;
-    println!("export AWS_ENDPOINT_URL_S3={}", s3.endpoint());
-    println!("export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", local_s3::ACCESS_KEY, local_s3::SECRET_KEY);
-    println!("export AWS_REGION=us-east-1");
-    println!("# s3://{} is served until this is stopped", bucket::BUCKET);
-    std::future::pending().await
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Add(add) => add::run(add).await,
+        Command::Check(check) => check::run(check).await,
+        Command::Headers(Headers::Set { place, names, file, options, replace }) => {
+            headers::set(&place, names, file.as_deref(), options, replace).await
+        }
+        Command::Headers(Headers::Show { place, settings }) => headers::show(&place, &settings).await,
+        Command::Event { file, settings } => event::run(&file, &settings).await,
+        Command::Demo => demo::run().await,
+        Command::Serve { port } => serve::run(port).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "unload-header", &mut script);
+            Ok(stdout().write_all(&script)?)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
+            Ok(stdout().write_all(&page)?)
+        }
+    }
 }

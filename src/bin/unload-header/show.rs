@@ -1,0 +1,176 @@
+//! What is printed of receipts and planned objects: a line or a tree for people, and a line of JSON for programs.
+
+use std::fmt::Write;
+
+use indicatif::{BinaryBytes, HumanDuration};
+use serde_json::{Value, json};
+use unload_header::byte_range::ByteRange;
+use unload_header::copy::part::{Origin, Piece, PlannedPart};
+use unload_header::error::Error;
+use unload_header::job::{AtKey, PlannedObject};
+use unload_header::receipt::{ColumnsFrom, Receipt};
+use unload_header::s3::Effort;
+use unload_header::uri::Uri;
+
+/// In dollars, in us-east-1 (docs/cost.md).
+const PUT: f64 = 0.005 / 1_000.0;
+const GET: f64 = 0.0004 / 1_000.0;
+
+pub fn dollars(effort: Effort) -> f64 {
+    effort.puts as f64 * PUT + effort.gets as f64 * GET
+}
+
+/// `5.0 MiB`.
+pub fn size(bytes: u64) -> String {
+    BinaryBytes(bytes).to_string()
+}
+
+/// `1 part`, `2 parts`.
+pub fn count(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A receipt as one line.
+pub fn receipt(receipt: &Receipt) -> String {
+    let uri = receipt.final_uri.as_deref().or(receipt.sources.first().map(String::as_str)).unwrap_or_default();
+    let mut line = format!("{:<9}  {uri}", receipt.outcome.name());
+    if let Some(written) = receipt.written.as_ref().filter(|written| written.parts > 0) {
+        let (parts, proof) = (count(written.parts as u64, "part"), written.proof.name());
+        let through = size(written.bytes_through);
+        let _ = write!(
+            line,
+            "  {}, {through} through, {parts}, {} requests, {proof}",
+            size(written.bytes),
+            receipt.requests
+        );
+    }
+    if let Some(reason) = &receipt.reason {
+        let _ = write!(line, "  ({reason})");
+    }
+    line
+}
+
+/// An error as a line of JSON, beside receipts.
+pub fn failure(outcome: &str, uri: &Uri, error: &Error) -> Value {
+    json!({"sources": [uri.to_string()], "outcome": outcome, "errorType": error.kind(), "reason": error.to_string()})
+}
+
+fn at_key(object: &PlannedObject) -> &'static str {
+    match object.at_key {
+        AtKey::Nothing => "nothing",
+        AtKey::Outdated => "an older one of this job",
+        AtKey::Unsealed => "an object that unload-header did not write",
+    }
+}
+
+/// Where bytes of a final object come from.
+fn origin(of: Origin, range: ByteRange, sources: &[Uri]) -> String {
+    match of {
+        Origin::Header => "header".to_owned(),
+        Origin::Newline => "newline".to_owned(),
+        Origin::Source(source) => format!("{} {range}", sources[source]),
+    }
+}
+
+/// A planned object as a line of JSON: the fields of a receipt that are known, and the plan.
+pub fn planned_json(object: &PlannedObject) -> Result<Value, serde_json::Error> {
+    let part = |(number, part): (usize, &PlannedPart)| match part {
+        PlannedPart::Upload(pieces) => {
+            let pieces: Vec<String> =
+                pieces.iter().map(|Piece { of, range }| origin(*of, *range, &object.sources)).collect();
+            json!({"part": number, "bytes": part.length(), "upload": pieces})
+        }
+        PlannedPart::Copy { source, range } => {
+            json!({"part": number, "bytes": part.length(), "copy": origin(Origin::Source(*source), *range, &object.sources)})
+        }
+    };
+    let plan = &object.forecast.plan;
+    let sources: Vec<String> = object.sources.iter().map(Uri::to_string).collect();
+    let columns_from: ColumnsFrom = object.columns_from;
+    Ok(json!({
+        "final": object.target.to_string(), "sources": sources, "outcome": "planned", "at_key": at_key(object),
+        "columns_from": serde_json::to_value(columns_from)?, "columns": object.columns,
+        "bytes": plan.length, "bytes_through": object.effort.bytes_read, "parts": plan.parts.len(),
+        "parts_resumed": object.forecast.resumed, "requests": object.effort.requests,
+        "dollars": dollars(object.effort), "seconds": object.forecast.time.as_secs_f64(), "deletes": object.deletes,
+        "plan": (1..).zip(&plan.parts).map(part).collect::<Vec<_>>(),
+    }))
+}
+
+/// A planned object as a tree of its parts. Parts that copy ranges of one source are told together.
+pub fn planned_tree(object: &PlannedObject) -> String {
+    let plan = &object.forecast.plan;
+    let mut tree = format!("planned    {}\n", object.target);
+    let place = object.found.as_ref().map_or("the sources themselves", |found| &found.place);
+    let _ = writeln!(
+        tree,
+        "           {} of {place}; at the key is {}",
+        count(object.columns as u64, "column"),
+        at_key(object)
+    );
+    let parts: Vec<(usize, &PlannedPart)> = (1..).zip(&plan.parts).collect();
+    let is_same_source = |one: &PlannedPart, next: &PlannedPart| matches!((one, next), (PlannedPart::Copy { source, .. }, PlannedPart::Copy { source: other, .. }) if source == other);
+    let mut groups = parts.chunk_by(|(_, one), (_, next)| is_same_source(one, next)).peekable();
+    while let Some(group) = groups.next() {
+        let branch = if groups.peek().is_some() { "├─" } else { "└─" };
+        let bytes: u64 = group.iter().map(|(_, part)| part.length()).sum();
+        let numbers = match group {
+            [(first, _), .., (last, _)] => format!("{first}–{last}"),
+            _ => group[0].0.to_string(),
+        };
+        let (how, from) = match (group[0].1, group[group.len() - 1].1) {
+            (PlannedPart::Upload(pieces), _) => {
+                let from = pieces.iter().map(|Piece { of, range }| origin(*of, *range, &object.sources));
+                ("upload", from.collect::<Vec<_>>().join(" + "))
+            }
+            (PlannedPart::Copy { source, range }, PlannedPart::Copy { range: last, .. }) => {
+                let whole = ByteRange { start: range.start, end: last.end };
+                ("copy", origin(Origin::Source(*source), whole, &object.sources))
+            }
+            (PlannedPart::Copy { .. }, PlannedPart::Upload(_)) => continue,
+        };
+        let _ = writeln!(tree, "           {branch} {numbers:<9} {how:<6} {:>10}  {from}", size(bytes));
+    }
+    let _ = write!(tree, "           {}", sum_of([object]));
+    if object.forecast.resumed > 0 {
+        let _ = write!(tree, "; {} there from a run that was stopped", count(object.forecast.resumed as u64, "part"));
+    }
+    if object.deletes > 0 {
+        let _ = write!(tree, "; then {} deleted", count(object.deletes as u64, "source"));
+    }
+    tree
+}
+
+/// What planned objects take together.
+pub fn sum_of<'o>(objects: impl IntoIterator<Item = &'o PlannedObject>) -> String {
+    let mut sum = Sum::default();
+    objects.into_iter().for_each(|object| sum.add(object));
+    sum.to_string()
+}
+
+/// What planned objects take together.
+#[derive(Default)]
+pub struct Sum {
+    parts: u64,
+    bytes: u64,
+    effort: Effort,
+    time: std::time::Duration,
+}
+
+impl Sum {
+    pub fn add(&mut self, object: &PlannedObject) {
+        self.parts += object.forecast.plan.parts.len() as u64;
+        self.bytes += object.forecast.plan.length;
+        self.effort = self.effort.and(object.effort);
+        self.time += object.forecast.time;
+    }
+}
+
+impl std::fmt::Display for Sum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Sum { parts, bytes, effort, time } = self;
+        let through = size(effort.bytes_read);
+        write!(f, "{}, {}, {through} through, {} requests", count(*parts, "part"), size(*bytes), effort.requests)?;
+        write!(f, ", {:.6} $, about {}", dollars(*effort), HumanDuration(*time))
+    }
+}

@@ -1,0 +1,190 @@
+//! What there is below a prefix: the data objects and unloads that jobs are made of.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use futures_util::FutureExt;
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use unload_header::error::Error;
+use unload_header::header::membership::read_manifest;
+use unload_header::job::{Task, tasks_of, tasks_of_found};
+use unload_header::receipt::{Outcome, Receipt};
+use unload_header::s3::{ListedObject, S3};
+use unload_header::settings::{Output, Settings};
+use unload_header::unload::manifest::Entry;
+use unload_header::unload::name::{Name, Number, readings};
+use unload_header::unload::{Role, Unload};
+use unload_header::uri::Uri;
+
+use crate::arguments::Selection;
+
+/// What jobs are made of.
+pub enum Unit {
+    /// A data object, or a manifest.
+    Object(Uri),
+    /// The slices of an unload without a manifest.
+    Found(Unload),
+    /// Nothing, for the reason that the receipt gives.
+    Left(Receipt),
+}
+
+/// Which keys are meant.
+pub struct Globs {
+    include: Option<GlobSet>,
+    exclude: GlobSet,
+}
+
+impl Globs {
+    pub fn new(selection: &Selection) -> Result<Globs, globset::Error> {
+        let set = |globs: &[String]| {
+            let mut set = GlobSetBuilder::new();
+            for glob in globs {
+                set.add(Glob::new(glob)?);
+            }
+            set.build()
+        };
+        let include = Some(&selection.include).filter(|globs| !globs.is_empty()).map(|globs| set(globs));
+        Ok(Globs { include: include.transpose()?, exclude: set(&selection.exclude)? })
+    }
+
+    fn take(&self, key: &str) -> bool {
+        self.include.as_ref().is_none_or(|set| set.is_match(key)) && !self.exclude.is_match(key)
+    }
+}
+
+impl Unit {
+    pub async fn tasks(self, settings: &Settings, s3: &S3) -> Result<Vec<Task>, Error> {
+        match self {
+            Unit::Object(uri) => tasks_of(settings, s3, &uri).await,
+            Unit::Found(unload) => tasks_of_found(settings, unload),
+            Unit::Left(receipt) => Ok(vec![Task::Idle(receipt)]),
+        }
+    }
+}
+
+/// All units below a prefix. If manifests decide what becomes of the data objects that they list, all keys are listed
+/// before the first unit comes; else a page at a time.
+pub fn units<'a>(
+    settings: &'a Settings,
+    s3: &'a S3,
+    place: &'a Uri,
+    globs: &'a Globs,
+) -> BoxStream<'a, Result<Unit, Error>> {
+    let pages = stream::try_unfold(Some(None), move |token: Option<Option<String>>| async move {
+        let Some(token) = token else { return Ok(None) };
+        let page = s3.list_page(&place.bucket, &place.key, token).await?;
+        Ok::<_, Error>(Some((page.objects, page.next.map(Some))))
+    });
+    let objects: BoxStream<'a, Result<ListedObject, Error>> =
+        pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten().boxed();
+    let by_manifest = settings.output == Output::Single || settings.final_manifest || settings.options.verbose_manifest;
+    if !by_manifest {
+        let taken = objects.try_filter(|object| {
+            let is_taken = Role::of(&object.key) == Role::Data && globs.take(&object.key);
+            std::future::ready(is_taken)
+        });
+        return taken.map_ok(|object| Unit::Object(place.sibling(object.key))).boxed();
+    }
+    let all = async move {
+        let objects: Vec<ListedObject> = objects.try_collect().await?;
+        grouped(settings, s3, place, globs, objects).await
+    };
+    stream::once(all.boxed()).map_ok(|units: Vec<Unit>| stream::iter(units.into_iter().map(Ok))).try_flatten().boxed()
+}
+
+/// The units of objects of which a manifest may list some.
+async fn grouped(
+    settings: &Settings,
+    s3: &S3,
+    place: &Uri,
+    globs: &Globs,
+    objects: Vec<ListedObject>,
+) -> Result<Vec<Unit>, Error> {
+    let (mut units, mut data, mut listed, mut prefixes) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
+    let single = settings.output == Output::Single;
+    for object in objects {
+        let uri = place.sibling(&object.key);
+        match Role::of(&object.key) {
+            Role::DirectoryMarker | Role::Sidecar => (),
+            Role::Data => data.push(object),
+            Role::Manifest => match read_manifest(s3, &uri).await? {
+                None => data.push(object),
+                Some(unload) => {
+                    let keys = unload.all_entries().filter(|entry| entry.uri.bucket == place.bucket);
+                    listed.extend(keys.map(|entry| entry.uri.key.clone()));
+                    prefixes.insert(unload.prefix().to_owned());
+                    if globs.take(if single { unload.prefix() } else { &object.key }) {
+                        units.push(Unit::Object(uri));
+                    }
+                }
+            },
+        }
+    }
+    data.retain(|object| !listed.contains(&object.key));
+    if !single {
+        data.retain(|object| globs.take(&object.key));
+        units.extend(data.into_iter().map(|object| Unit::Object(place.sibling(object.key))));
+        return Ok(units);
+    }
+    let mut slices: BTreeMap<String, Vec<ListedObject>> = BTreeMap::new();
+    let mut sidecars = HashMap::new();
+    for object in data {
+        let names = readings(&object.key);
+        let is_of_manifest = |name: &&Name<'_>| name.number != Number::None && prefixes.contains(name.unload_prefix);
+        if let Some(name) = names.iter().find(is_of_manifest) {
+            let reason = format!("{}, of its unload, does not list it", place.sibling(name.manifest()));
+            units.push(Unit::Left(Receipt::idle(&place.sibling(&object.key), Outcome::Skipped, reason)));
+            continue;
+        }
+        let name = named(settings, s3, place, &names, &mut sidecars).await?;
+        if name.number == Number::None && name.unload_prefix != place.key {
+            let reason = format!(
+                "UNLOAD did not choose its name; say {} to put together all that is in its folder",
+                place.sibling(name.unload_prefix)
+            );
+            units.push(Unit::Left(Receipt::idle(&place.sibling(&object.key), Outcome::Skipped, reason)));
+        } else {
+            slices.entry(name.unload_prefix.to_owned()).or_default().push(object);
+        }
+    }
+    for (prefix, objects) in slices.into_iter().filter(|(prefix, _)| globs.take(prefix)) {
+        if !prefix.starts_with(&place.key) {
+            let unload = place.sibling(prefix.as_str());
+            let reason = format!("{unload} may have more slices than those below {place}; name {unload} itself");
+            units.push(Unit::Left(Receipt::idle(&unload, Outcome::Skipped, reason)));
+            continue;
+        }
+        let entry = |ListedObject { key, size }| Entry {
+            uri: place.sibling(key),
+            size: Some(size),
+            rows: None,
+            mandatory: None,
+        };
+        units.push(Unit::Found(Unload::found(&place.bucket, &prefix, objects.into_iter().map(entry).collect())));
+    }
+    Ok(units)
+}
+
+/// The reading of a key that a sidecar of the whole unload confirms; else the likeliest. In the folders of a partition,
+/// nothing else tells where the unload prefix ends.
+async fn named<'k>(
+    settings: &Settings,
+    s3: &S3,
+    place: &Uri,
+    names: &[Name<'k>],
+    known: &mut HashMap<String, bool>,
+) -> Result<Name<'k>, Error> {
+    for name in names.iter().filter(|name| names.len() > 1 && name.number == names[0].number) {
+        for key in name.sidecars().into_iter().filter(|key| key.starts_with(&settings.unload_prefix)) {
+            let is_there = match known.get(&key) {
+                Some(is_there) => *is_there,
+                None => s3.head(&place.sibling(&key)).await?.is_some(),
+            };
+            known.insert(key, is_there);
+            if is_there {
+                return Ok(name.clone());
+            }
+        }
+    }
+    Ok(names[0].clone())
+}

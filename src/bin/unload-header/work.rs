@@ -1,0 +1,128 @@
+//! Jobs done side by side, and how far they are.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashSet};
+use std::iter::{once, repeat};
+
+use futures_util::{Stream, StreamExt, stream};
+use unload_header::deadline::Deadline;
+use unload_header::error::Error;
+use unload_header::job::{Job, Task};
+use unload_header::receipt::Receipt;
+use unload_header::s3::{Effort, Progress, S3};
+use unload_header::settings::{Output, Settings};
+use unload_header::uri::Uri;
+
+use crate::units::Unit;
+
+/// What jobs are done with.
+pub struct Work<'a> {
+    pub settings: &'a Settings,
+    pub s3: &'a S3,
+    pub deadline: &'a Deadline,
+    /// How many at the same time.
+    pub jobs: usize,
+    /// What is under way: the final object's source, and the client that counts for it.
+    running: RefCell<BTreeMap<u64, (Uri, S3)>>,
+    begun: Cell<u64>,
+    /// Of the jobs that have ended.
+    ended: Cell<Progress>,
+}
+
+/// One of the things that a unit asks for.
+pub struct Asked {
+    /// The number of its unit.
+    pub unit: usize,
+    /// How many others the unit asks for.
+    pub siblings: usize,
+    pub what: What,
+}
+
+pub enum What {
+    /// A job, and what was asked of S3 to find it.
+    Job(Job, Effort),
+    Idle(Receipt),
+    Failed(Uri, Error),
+}
+
+impl<'a> Work<'a> {
+    pub fn new(settings: &'a Settings, s3: &'a S3, deadline: &'a Deadline, jobs: u16) -> Work<'a> {
+        let (running, begun, ended) = (RefCell::default(), Cell::default(), Cell::default());
+        Work { settings, s3, deadline, jobs: jobs.into(), running, begun, ended }
+    }
+
+    /// What units ask for, each job once. Nothing more is looked for after the deadline.
+    pub fn asked(&self, units: impl Stream<Item = Result<Unit, Error>>, place: &Uri) -> impl Stream<Item = Asked> {
+        let Work { settings, s3, deadline, .. } = *self;
+        let in_time = units.take_while(|_| std::future::ready(!deadline.left().is_zero())).enumerate();
+        let tasks = in_time.map(move |(unit, found)| async move {
+            let s3 = s3.counting();
+            let (uri, tasks) = match found {
+                Ok(found) => (uri_of(&found), found.tasks(settings, &s3).await),
+                Err(error) => (place.clone(), Err(error)),
+            };
+            let what: Vec<What> = match tasks {
+                Err(error) => vec![What::Failed(uri, error)],
+                Ok(tasks) => {
+                    let efforts = once(s3.effort()).chain(repeat(Effort::default()));
+                    let what = tasks.into_iter().zip(efforts).map(|(task, effort)| match task {
+                        Task::Job(job) => What::Job(job, effort),
+                        Task::Idle(receipt) => What::Idle(receipt.adding(effort)),
+                    });
+                    what.collect()
+                }
+            };
+            let siblings = what.len() - 1;
+            stream::iter(what.into_iter().map(move |what| Asked { unit, siblings, what }))
+        });
+        // The manifests of several unloads may list the same object only with OUTPUT=each.
+        let mut seen = HashSet::new();
+        tasks.buffered(self.jobs).flatten().filter(move |asked| {
+            let is_new = match &asked.what {
+                What::Job(job, _) if settings.output == Output::Each => seen.insert(job.uri().clone()),
+                _ => true,
+            };
+            std::future::ready(is_new)
+        })
+    }
+
+    /// Does something for a job, with a client that counts for it.
+    pub async fn with<T>(&self, job: &Job, doing: impl AsyncFnOnce(&S3) -> T) -> T {
+        let (number, s3) = (self.begun.get(), self.s3.counting());
+        self.begun.set(number + 1);
+        self.running.borrow_mut().insert(number, (job.uri().clone(), s3.clone()));
+        let result = doing(&s3).await;
+        self.running.borrow_mut().remove(&number);
+        self.ended.set(sum(self.ended.get(), s3.progress()));
+        result
+    }
+
+    /// The jobs that are writing, by their number, with how far each of them is.
+    pub fn running(&self) -> Vec<(u64, Uri, Progress)> {
+        let running = self.running.borrow();
+        let writing = running.iter().map(|(number, (uri, s3))| (*number, uri.clone(), s3.progress()));
+        writing.filter(|(.., progress)| progress.parts > 0).collect()
+    }
+
+    /// How far all jobs together are.
+    pub fn progress(&self) -> Progress {
+        self.running.borrow().values().fold(self.ended.get(), |all, (_, s3)| sum(all, s3.progress()))
+    }
+}
+
+fn uri_of(unit: &Unit) -> Uri {
+    match unit {
+        Unit::Object(uri) => uri.clone(),
+        Unit::Found(unload) => unload.manifest.sibling(unload.prefix()),
+        Unit::Left(receipt) => receipt.sources.first().and_then(|uri| Uri::parse(uri)).unwrap_or(Uri::new("", "")),
+    }
+}
+
+fn sum(one: Progress, other: Progress) -> Progress {
+    Progress {
+        parts: one.parts + other.parts,
+        parts_written: one.parts_written + other.parts_written,
+        bytes: one.bytes + other.bytes,
+        bytes_written: one.bytes_written + other.bytes_written,
+    }
+}
