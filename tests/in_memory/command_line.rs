@@ -1,28 +1,64 @@
-//! `unload-header event`: any event, from a terminal.
+//! The command line, as the binary that users run.
 
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
+use local_s3::{Content, Fault, Object};
 use serde_json::Value;
-use support::World;
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use support::{MIB, World, manifest, rows};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
 use unload_header::demo::{BUCKET, EVENTS, fill};
 
-/// Runs it on the samples' bucket, with this on standard input.
-async fn run(world: &World, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_unload-header"))
+/// Starts it with nothing in its environment but what is needed for this world.
+fn start(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_unload-header"))
         .args(arguments)
         .env_clear()
         .env("AWS_ENDPOINT_URL_S3", world.endpoint())
         .envs([("AWS_REGION", "us-east-1"), ("UNLOAD_PREFIX", "unload/"), ("AWS_ACCESS_KEY_ID", world.access_key())])
         .env("AWS_SECRET_ACCESS_KEY", support::secret())
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// Runs it on a bucket, with this on standard input.
+async fn run(world: &World, arguments: &[&str], input: &str) -> Output {
+    let mut child = start(world, arguments, &[]);
     child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
     child.wait_with_output().await.unwrap()
+}
+
+/// Its status, standard output and standard error.
+async fn said(world: &World, arguments: &[&str]) -> (i32, String, String) {
+    let done = run(world, arguments, "").await;
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
+}
+
+/// The lines of JSON that it writes, sorted by what they are of.
+fn json(out: &str) -> Vec<Value> {
+    let mut lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.sort_by_key(|line| (line["final"].to_string(), line["sources"].to_string(), line["uri"].to_string()));
+    lines
+}
+
+/// A world with an unload of three slices and its sidecar, and no manifest.
+async fn unloaded() -> World {
+    let world = World::in_process().await;
+    for slice in 0..3 {
+        world.put(&format!("unload/q_000{slice}_part_00"), format!("{slice}|a\n")).await;
+    }
+    world.put("unload/q_.headers", "id,name").await;
+    world
+}
+
+fn place(world: &World, key: &str) -> String {
+    format!("s3://{}/{key}", world.bucket)
 }
 
 #[tokio::test]
@@ -47,7 +83,7 @@ async fn an_event_is_done_as_the_function_would() {
     let answer: Value = serde_json::from_slice(&partly.stdout).unwrap();
     assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1);
     assert_eq!(partly.status.code(), Some(1));
-    assert!(text(&partly.stderr).starts_with("ColumnsNotFound: no columns for s3://my-unloads/unload/forgotten_"));
+    assert!(text(&partly.stderr).contains("no columns for s3://my-unloads/unload/forgotten_"));
 
     for (input, said) in [
         ("{", "- is not JSON: "),
@@ -60,4 +96,293 @@ async fn an_event_is_done_as_the_function_would() {
     }
     let missing = run(&world, &["event", "nowhere.json"], "").await;
     assert!(text(&missing.stderr).starts_with("nowhere.json: No such file"), "{}", text(&missing.stderr));
+}
+
+#[tokio::test]
+async fn headers_are_added_to_all_that_is_there() {
+    let world = unloaded().await;
+    let all = place(&world, "unload/");
+    let (status, out, err) = said(&world, &["add", &all, "--dry-run", "--json"]).await;
+    let planned = json(&out);
+    assert_eq!((status, planned.len(), &planned[0]["outcome"]), (0, 3, &"planned".into()), "{err}");
+    assert_eq!(planned[0]["plan"][0]["upload"][0], "header");
+    assert!(err.contains("3 planned: 3 parts") && err.contains("Nothing was written."), "{err}");
+    assert!(world.keys().await.iter().all(|key| key.starts_with("unload/")));
+
+    let (status, out, err) = said(&world, &["add", &all, "--json", "--jobs", "2"]).await;
+    let written = json(&out);
+    assert_eq!((status, written.len()), (0, 3), "{err}");
+    for (planned, written) in planned.iter().zip(&written) {
+        assert_eq!(written["outcome"], "written");
+        for field in ["final", "sources", "columns", "columns_from", "bytes", "bytes_through", "parts", "requests"] {
+            assert_eq!(planned[field], written[field], "{field}");
+        }
+    }
+    assert_eq!(world.text("final/q_0001_part_00").await, "id|name\n1|a\n");
+
+    let (status, out, err) = said(&world, &["add", &all]).await;
+    assert_eq!((status, out.lines().filter(|line| line.starts_with("unchanged ")).count()), (0, 3));
+    assert!(err.starts_with("3 unchanged: "), "{err}");
+    assert!(!out.contains('\x1b') && !err.contains('\x1b'), "no control codes without a terminal");
+}
+
+#[tokio::test]
+async fn globs_choose_what_is_meant() {
+    let world = unloaded().await;
+    let all = place(&world, "unload/");
+    for (globs, count) in [
+        (&["--include", "*_0001_*"][..], 1),
+        (&["--exclude", "*_0001_*"], 2),
+        (&["--include", "*_0001_*", "--include", "*_0002_*", "--exclude", "*2_part*"], 1),
+        (&["--include", "*.csv"], 0),
+    ] {
+        let arguments = [&["add", &all, "--dry-run", "--json"], globs].concat();
+        assert_eq!(said(&world, &arguments).await.1.lines().count(), count, "{globs:?}");
+    }
+    let (status, _, err) = said(&world, &["add", &all, "--include", "["]).await;
+    assert_eq!((status, err.contains("glob")), (2, true), "{err}");
+}
+
+#[tokio::test]
+async fn slices_without_a_manifest_become_one_object() {
+    let world = unloaded().await;
+    world.put("unload/other.csv", "id|name\n9|z\n").await;
+    let (status, out, err) = said(&world, &["add", &place(&world, ""), "--output", "single", "--json"]).await;
+    let lines = json(&out);
+    assert_eq!((status, lines.len()), (0, 2), "{err}{out}");
+    assert_eq!(world.text("final/q.csv").await, "id|name\n0|a\n1|a\n2|a\n");
+    let skipped = lines.iter().find(|line| line["outcome"] == "skipped").unwrap();
+    assert!(skipped["reason"].as_str().unwrap().starts_with("UNLOAD did not choose its name; name s3://"), "{skipped}");
+
+    // Not all of its slices are below this place.
+    let part = place(&world, "unload/q_000");
+    let (_, out, _) = said(&world, &["add", &part, "--output", "single", "--json"]).await;
+    assert!(out.contains("it may have more slices than those below"), "{out}");
+
+    // The function, once a manifest is there, finds that it is done.
+    let keys = [0, 1, 2].map(|slice| format!("unload/q_000{slice}_part_00"));
+    let entries: Vec<(&str, u64)> = keys.iter().map(|key| (key.as_str(), 4)).collect();
+    world.put("unload/q_manifest", manifest(&world.bucket, &entries, &[])).await;
+    assert_eq!(world.receipt(&[("OUTPUT", "single")], "unload/q_manifest").await.outcome.name(), "unchanged");
+
+    // A slice of an earlier UNLOAD, which the manifest does not list.
+    world.put("unload/q_0003_part_00", "3|old\n").await;
+    let (status, out, _) = said(&world, &["add", &place(&world, "unload/q_"), "--output", "single", "--json"]).await;
+    assert!(status == 0 && out.contains("does not list it"), "{out}");
+    assert_eq!(world.text("final/q.csv").await, "id|name\n0|a\n1|a\n2|a\n");
+}
+
+/// The manifest, or else a sidecar, tells where the unload prefix ends; neither is below the place that is named.
+#[tokio::test]
+async fn a_partition_is_not_taken_for_an_unload_of_its_own() {
+    let world = World::in_process().await;
+    let keys = [1, 2].map(|year| format!("unload/sales/year={year}/0000_part_00"));
+    for key in &keys {
+        world.put(key, "1\n").await;
+    }
+    world.put("unload/sales.headers", "a").await;
+    let (_, out, _) = said(&world, &["add", &place(&world, "unload/sales/"), "--output", "single", "--json"]).await;
+    assert_eq!(out.matches("/sales.csv\"").count(), 2, "{out}");
+    world.local().delete(&world.bucket, "unload/sales.headers");
+    let entries: Vec<(&str, u64)> = keys.iter().map(|key| (key.as_str(), 2)).collect();
+    world.put("unload/sales/manifest", manifest(&world.bucket, &entries, &["a", "year"])).await;
+    let one = place(&world, "unload/sales/year=1/");
+    let (_, out, _) = said(&world, &["add", &one, "--output", "single", "--json"]).await;
+    assert!(out.contains(&format!("name {} itself", place(&world, "unload/sales/"))), "{out}");
+    world.put("unload/sales/manifest", "{\"entries\": 1}").await;
+    let (status, out, _) = said(&world, &["add", &place(&world, "unload/"), "--output", "single", "--json"]).await;
+    assert_eq!((status, out.matches("InvalidManifest").count(), out.matches("does not list it").count()), (1, 1, 2));
+}
+
+/// Of an unload of which some slices are gone, the rest would be taken for all of it.
+#[tokio::test]
+async fn sources_that_no_manifest_lists_are_kept() {
+    let world = unloaded().await;
+    let arguments = ["add", &place(&world, "unload/"), "--output", "single", "--delete-source", "on", "--json"];
+    for outcome in ["written", "unchanged"] {
+        let (status, out, err) = said(&world, &arguments).await;
+        let receipt = &json(&out)[0];
+        assert_eq!((status, &receipt["outcome"]), (0, &outcome.into()), "{err}");
+        assert_eq!(receipt["reason"], "the sources are kept, since no manifest lists them");
+    }
+    assert!(world.get("unload/q_0000_part_00").await.is_some());
+}
+
+#[tokio::test]
+async fn an_unload_gets_its_final_manifest() {
+    let world = unloaded().await;
+    let keys = [0, 1, 2].map(|slice| format!("unload/q_000{slice}_part_00"));
+    let entries: Vec<(&str, u64)> = keys.iter().map(|key| (key.as_str(), 4)).collect();
+    world.put("unload/q_manifest", manifest(&world.bucket, &entries, &[])).await;
+    world.put("unload/r_0000_part_00", "no manifest\n").await;
+    world.put("unload/r_.headers", "a").await;
+    let arguments = ["add", &place(&world, "unload/"), "--final-manifest", "on", "--json"];
+    let (status, out, err) = said(&world, &arguments).await;
+    assert_eq!((status, out.lines().count()), (0, 5), "{err}");
+    let found: Value = serde_json::from_str(&world.text("final/q_manifest").await).unwrap();
+    assert_eq!(found["entries"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn check_tells_what_is_not_done() {
+    let world = unloaded().await;
+    let all = place(&world, "unload/");
+    world.put("unload/lost_0000_part_00", "1|a\n").await;
+    assert_eq!(said(&world, &["add", &all]).await.0, 1, "one has no columns");
+    world.put("unload/lost_.headers", "id,name").await;
+    world.put("unload/q_0001_part_00", "1|changed\n").await;
+    world.local().delete(&world.bucket, "unload/q_0002_part_00");
+    let before = world.keys().await;
+    let (status, out, err) = said(&world, &["check", &all, "--json"]).await;
+    let found: Vec<String> = json(&out)
+        .iter()
+        .map(|line| format!("{} {}", line["state"].as_str().unwrap(), line["uri"].as_str().unwrap().replace(&all, "")))
+        .collect();
+    let gone = format!("orphan {}", place(&world, "final/q_0002_part_00"));
+    let mut expected = [gone.as_str(), "missing lost_0000_part_00", "done q_0000_part_00", "outdated q_0001_part_00"];
+    let mut found: Vec<&str> = found.iter().map(String::as_str).collect();
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert_eq!((status, found), (1, expected.to_vec()), "{err}");
+    assert_eq!(world.keys().await, before);
+    world.local().delete(&world.bucket, "final/q_0002_part_00");
+    assert_eq!(said(&world, &["add", &all]).await.0, 0);
+    let (status, _, err) = said(&world, &["check", &all]).await;
+    assert_eq!((status, err.as_str()), (0, "3 done\n"));
+}
+
+#[tokio::test]
+async fn headers_are_set_and_shown() {
+    let world = unloaded().await;
+    let (unload, key) = (place(&world, "unload/r_"), place(&world, "unload/r_0000_part_00"));
+    world.put("unload/r_0000_part_00", "1;a\n").await;
+    let set = ["headers", "set", &unload, "id", "the name", "--options", "DELIMITER ';'"];
+    assert_eq!(said(&world, &set).await.1, format!("written    {unload}.headers\n"));
+    assert_eq!(said(&world, &set).await.1, format!("unchanged  {unload}.headers\n"));
+    let (status, out, err) = said(&world, &["headers", "show", &key]).await;
+    assert_eq!(status, 0, "{err}");
+    for line in [
+        "  header  \"id;the name\\n\"",
+        "  names   [\"id\",\"the name\"]",
+        &format!("  from    the sidecar {unload}.headers"),
+        "  not     the metadata x-amz-meta-headers (not set)",
+    ] {
+        assert!(out.lines().any(|it| it == line), "{line} in {out}");
+    }
+    let (status, _, err) = said(&world, &["headers", "set", &unload, "other"]).await;
+    assert_eq!((status, err.contains("--replace writes over it")), (1, true), "{err}");
+    assert_eq!(said(&world, &["headers", "set", &unload, "other", "--replace"]).await.0, 0);
+    assert_eq!(world.text("unload/r_.headers").await, "{\"columns\":[\"other\"]}\n");
+    let done = run(&world, &["headers", "set", &unload, "--replace", "--file", "-"], "id,\"full name\"\n").await;
+    assert!(done.status.success());
+    assert_eq!(world.text("unload/r_.headers").await, "{\"columns\":[\"id\",\"full name\"]}\n");
+    for wrong in [&["headers", "set", &unload, "a", "--options", "GZIPP"][..], &["headers", "set", &unload, ""]] {
+        assert_eq!(said(&world, wrong).await.0, 2, "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_way_to_fail_has_its_status_and_says_what_to_do() {
+    let world = unloaded().await;
+    let all = place(&world, "unload/");
+    for (arguments, status, part) in [
+        (&["add"][..], 2, "s3://BUCKET/PREFIX"),
+        (&["ad"], 2, "unrecognized subcommand 'ad'"),
+        (&["add", "my-unloads/unload/"], 2, "it does not begin with s3://"),
+        (&["add", &all, "--output", "both"], 2, "possible values: each, single"),
+        (&["add", &all, "--jobs", "0"], 2, "0 is not in 1..=256"),
+        (&["add", &all, "--final-key", "unload/{path}"], 2, "the setting FINAL_KEY=\"unload/{path}\" is wrong"),
+        (&["add", &all, "--unload-prefix", "other/"], 2, "is not below UNLOAD_PREFIX=\"other/\""),
+        (&["headers", "set", &all], 2, "<NAME>"),
+    ] {
+        let (found, out, err) = said(&world, arguments).await;
+        assert_eq!((found, format!("{out}{err}").contains(part)), (status, true), "{arguments:?}: {out}{err}");
+    }
+    for (variables, part) in [
+        (
+            &[("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", ""), ("AWS_EC2_METADATA_DISABLED", "true")][..],
+            "credentials",
+        ),
+        (&[("UNLOAD_PREFIX", "other/")], "is not below UNLOAD_PREFIX"),
+    ] {
+        let done = start(&world, &["add", &all], variables).wait_with_output().await.unwrap();
+        let err = String::from_utf8(done.stderr).unwrap();
+        assert!(!done.status.success() && err.contains(part), "{variables:?}: {err}");
+    }
+    for command in ["add", "check"] {
+        world.local().fail("ListObjectsV2", 1, Fault::Error(404, "NoSuchBucket"));
+        let (status, out, err) = said(&world, &[command, &all]).await;
+        assert_eq!((status, format!("{out}{err}").contains("S3.NoSuchBucket")), (1, true), "{out}{err}");
+    }
+    world.local().permit(Vec::new());
+    let (status, _, err) = said(&world, &["add", &all]).await;
+    assert_eq!((status, err.contains("AccessDenied") && err.contains("s3:ListBucket")), (1, true), "{err}");
+}
+
+#[tokio::test]
+async fn help_completions_and_the_man_page_are_on_standard_output() {
+    let world = World::in_process().await;
+    for (arguments, part) in [
+        (&["--help"][..], "Put headers on what is there"),
+        (&["add", "--help"], "unload-header add s3://my-unloads/unload/2026/"),
+        (&["--version"], concat!("unload-header ", env!("CARGO_PKG_VERSION"))),
+        (&["completions", "bash"], "complete -F "),
+        (&["man"], ".TH unload-header 1"),
+    ] {
+        let (status, out, err) = said(&world, arguments).await;
+        assert_eq!((status, out.contains(part), err.as_str()), (0, true, ""), "{arguments:?}: {out}");
+    }
+}
+
+/// A reader that goes away, like `head`, is no panic.
+#[tokio::test]
+async fn a_closed_pipe_ends_it() {
+    let world = unloaded().await;
+    for slice in 0..50 {
+        world.put(&format!("unload/many_{slice:04}_part_00"), "1\n").await;
+    }
+    world.put("unload/many_.headers", "a").await;
+    let mut child = start(&world, &["add", &place(&world, "unload/"), "--dry-run"], &[]);
+    drop(child.stdout.take());
+    let done = child.wait_with_output().await.unwrap();
+    let err = String::from_utf8(done.stderr).unwrap();
+    assert_eq!((done.status.code(), err.as_str()), (Some(1), "nobody reads standard output any more\n"));
+}
+
+/// What S3 has when it is stopped is not copied again.
+#[tokio::test]
+async fn ctrl_c_leaves_the_parts_to_the_next_run() {
+    let world = World::in_process().await;
+    let source = Object::new(Content::repeat(rows(MIB), 2 << 30));
+    world.local().put(&world.bucket, "unload/q_0000_part_00", source);
+    world.put("unload/q_.headers", "idx,venue,name").await;
+    world.handler(&[]);
+    let mut copies = 0;
+    world.local().judge(move |request| {
+        let is_copy = request.operation == "UploadPartCopy";
+        copies += i32::from(is_copy);
+        (is_copy && copies > 10).then_some(Fault::Late(Duration::from_secs(3_600)))
+    });
+    let mut child = start(&world, &["add", &place(&world, "unload/")], &[]);
+    let count = |operation: &'static str| {
+        let requests = world.local().take_requests();
+        requests.iter().filter(|request| request.operation == operation).count()
+    };
+    let mut begun = 0;
+    while begun <= 20 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        begun += count("UploadPartCopy");
+    }
+    let id = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).await.unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(130), "{err}");
+    assert!(err.contains("stopping: ") && err.contains("S3 has 11 of the 38 parts"), "{err}");
+    assert!(err.ends_with("stopped; the same command goes on\n"), "{err}");
+    world.local().judge(|_| None);
+    count("");
+    let (status, out, _) = said(&world, &["add", &place(&world, "unload/"), "--json"]).await;
+    let parts = json(&out)[0]["parts"].as_u64().unwrap();
+    assert_eq!((status, count("UploadPartCopy") as u64), (0, parts - 11), "the header's part was there as well");
 }

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use indicatif::HumanDuration;
 use tokio::signal::ctrl_c;
 use tokio::time::interval;
+use unload_header::copy::CopyError;
 use unload_header::deadline::Deadline;
 use unload_header::error::Error;
 use unload_header::job::{DoneUnload, Ended, Intent, Job, PlannedObject, dry_run, run as run_job};
@@ -226,6 +227,10 @@ fn text(end: &End, outcome: &str) -> String {
     match end {
         End::Receipt(receipt) => show::receipt(receipt),
         End::Planned(object) => show::planned_tree(object),
+        End::Failed(uri, Error::Copy(CopyError::OutOfTime { done, all, .. })) => {
+            format!("{outcome:<9}  {uri}  S3 has {done} of the {all} parts, which the next run takes")
+        }
+        End::Failed(uri, error) if is_stop(error) => format!("{outcome:<9}  {uri}"),
         End::Failed(uri, error) => format!("{outcome:<9}  {uri}  {}: {error}", error.kind()),
     }
 }

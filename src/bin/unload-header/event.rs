@@ -21,6 +21,7 @@ pub async fn run(file: &str, flags: &SettingFlags) -> Result<(), Failure> {
     writeln!(stdout(), "{}", serde_json::to_string_pretty(&answer)?)?;
     match answer.failures.as_slice() {
         [] => Ok(()),
-        failures => Err(Failure::Failed(failures.join("\n"))),
+        // The function's log has named them.
+        _ => Err(Failure::Named),
     }
 }

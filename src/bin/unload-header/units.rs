@@ -103,70 +103,87 @@ async fn grouped(
     let (mut units, mut data, mut listed, mut prefixes) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
     let single = settings.output == Output::Single;
     for object in objects {
-        let uri = place.sibling(&object.key);
-        match Role::of(&object.key) {
-            Role::DirectoryMarker | Role::Sidecar => (),
-            Role::Data => data.push(object),
-            Role::Manifest => match read_manifest(s3, &uri).await? {
-                None => data.push(object),
-                Some(unload) => {
-                    let keys = unload.all_entries().filter(|entry| entry.uri.bucket == place.bucket);
-                    listed.extend(keys.map(|entry| entry.uri.key.clone()));
-                    prefixes.insert(unload.prefix().to_owned());
-                    if globs.take(if single { unload.prefix() } else { &object.key }) {
-                        units.push(Unit::Object(uri));
-                    }
-                }
+        let manifest = match Role::of(&object.key) {
+            Role::DirectoryMarker | Role::Sidecar => continue,
+            Role::Data => None,
+            Role::Manifest => match read_manifest(s3, &place.sibling(&object.key)).await {
+                Ok(found) => found,
+                // Its own job tells what is wrong with it.
+                Err(_) => Some(Unload::found(&place.bucket, object.key.trim_end_matches("manifest"), Vec::new())),
             },
+        };
+        let Some(unload) = manifest else {
+            data.push(object);
+            continue;
+        };
+        let keys = unload.all_entries().filter(|entry| entry.uri.bucket == place.bucket);
+        listed.extend(keys.map(|entry| entry.uri.key.clone()));
+        prefixes.insert(unload.prefix().to_owned());
+        if globs.take(if single { unload.prefix() } else { &object.key }) {
+            units.push(Unit::Object(place.sibling(object.key)));
         }
     }
     data.retain(|object| !listed.contains(&object.key));
-    if !single {
+    if single {
+        units.extend(found(settings, s3, place, globs, (data, &prefixes)).await?);
+    } else {
         data.retain(|object| globs.take(&object.key));
         units.extend(data.into_iter().map(|object| Unit::Object(place.sibling(object.key))));
-        return Ok(units);
-    }
-    let mut slices: BTreeMap<String, Vec<ListedObject>> = BTreeMap::new();
-    let mut sidecars = HashMap::new();
-    for object in data {
-        let names = readings(&object.key);
-        let is_of_manifest = |name: &&Name<'_>| name.number != Number::None && prefixes.contains(name.unload_prefix);
-        if let Some(name) = names.iter().find(is_of_manifest) {
-            let reason = format!("{}, of its unload, does not list it", place.sibling(name.manifest()));
-            units.push(Unit::Left(Receipt::idle(&place.sibling(&object.key), Outcome::Skipped, reason)));
-            continue;
-        }
-        let name = named(settings, s3, place, &names, &mut sidecars).await?;
-        if name.number == Number::None && name.unload_prefix != place.key {
-            let reason = format!(
-                "UNLOAD did not choose its name; say {} to put together all that is in its folder",
-                place.sibling(name.unload_prefix)
-            );
-            units.push(Unit::Left(Receipt::idle(&place.sibling(&object.key), Outcome::Skipped, reason)));
-        } else {
-            slices.entry(name.unload_prefix.to_owned()).or_default().push(object);
-        }
-    }
-    for (prefix, objects) in slices.into_iter().filter(|(prefix, _)| globs.take(prefix)) {
-        if !prefix.starts_with(&place.key) {
-            let unload = place.sibling(prefix.as_str());
-            let reason = format!("{unload} may have more slices than those below {place}; name {unload} itself");
-            units.push(Unit::Left(Receipt::idle(&unload, Outcome::Skipped, reason)));
-            continue;
-        }
-        let entry = |ListedObject { key, size }| Entry {
-            uri: place.sibling(key),
-            size: Some(size),
-            rows: None,
-            mandatory: None,
-        };
-        units.push(Unit::Found(Unload::found(&place.bucket, &prefix, objects.into_iter().map(entry).collect())));
     }
     Ok(units)
 }
 
-/// The reading of a key that a sidecar of the whole unload confirms; else the likeliest. In the folders of a partition,
-/// nothing else tells where the unload prefix ends.
+/// The unloads without a manifest, of data objects that no manifest lists. `prefixes` are those of the unloads that have
+/// one.
+async fn found(
+    settings: &Settings,
+    s3: &S3,
+    place: &Uri,
+    globs: &Globs,
+    (data, prefixes): (Vec<ListedObject>, &HashSet<String>),
+) -> Result<Vec<Unit>, Error> {
+    let (mut units, mut known) = (Vec::new(), HashMap::new());
+    let mut slices: BTreeMap<String, Vec<ListedObject>> = BTreeMap::new();
+    for object in data {
+        let names = readings(&object.key);
+        let uri = place.sibling(&object.key);
+        let is_of_manifest = |name: &&Name<'_>| name.number != Number::None && prefixes.contains(name.unload_prefix);
+        if let Some(name) = names.iter().find(is_of_manifest) {
+            units.push(left(&uri, format!("{}, of its unload, does not list it", place.sibling(name.manifest()))));
+            continue;
+        }
+        let name = named(settings, s3, place, &names, &mut known).await?;
+        // Whoever names a folder below UNLOAD_PREFIX means all that is in it.
+        let is_meant = name.unload_prefix == place.key && place.key != settings.unload_prefix;
+        if name.number == Number::None && !is_meant {
+            let folder = place.sibling(name.unload_prefix);
+            let why = format!("UNLOAD did not choose its name; name {folder} to put together all that is in it");
+            units.push(left(&uri, why));
+        } else {
+            slices.entry(name.unload_prefix.to_owned()).or_default().push(object);
+        }
+    }
+    let entry = |ListedObject { key, size }| {
+        let uri = place.sibling(key);
+        Entry { uri, size: Some(size), rows: None, mandatory: None }
+    };
+    units.extend(slices.into_iter().filter(|(prefix, _)| globs.take(prefix)).map(|(prefix, objects)| {
+        let unload = place.sibling(prefix.as_str());
+        if prefix.starts_with(&place.key) {
+            Unit::Found(Unload::found(&place.bucket, &prefix, objects.into_iter().map(entry).collect()))
+        } else {
+            left(&unload, format!("it may have more slices than those below {place}; name {unload} itself"))
+        }
+    }));
+    Ok(units)
+}
+
+fn left(uri: &Uri, why: String) -> Unit {
+    Unit::Left(Receipt::idle(uri, Outcome::Skipped, why))
+}
+
+/// The reading of a key that a sidecar or a manifest of the whole unload confirms; else the likeliest. In the folders of
+/// a partition, nothing else tells where the unload prefix ends.
 async fn named<'k>(
     settings: &Settings,
     s3: &S3,
@@ -175,7 +192,8 @@ async fn named<'k>(
     known: &mut HashMap<String, bool>,
 ) -> Result<Name<'k>, Error> {
     for name in names.iter().filter(|name| names.len() > 1 && name.number == names[0].number) {
-        for key in name.sidecars().into_iter().filter(|key| key.starts_with(&settings.unload_prefix)) {
+        let keys = name.sidecars().into_iter().chain([name.manifest()]);
+        for key in keys.filter(|key| key.starts_with(&settings.unload_prefix)) {
             let is_there = match known.get(&key) {
                 Some(is_there) => *is_there,
                 None => s3.head(&place.sibling(&key)).await?.is_some(),
