@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 /// Kept free at the end, to leave an upload to the next try and to answer.
 const MARGIN: Duration = Duration::from_secs(10);
 /// The longest time-out that Lambda allows.
-pub const LONGEST: Duration = Duration::from_secs(900);
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// It can be brought forward while it is waited for. Clones are brought forward together.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Deadline {
     /// says 600,000.
     pub fn at(milliseconds: u64) -> Deadline {
         let at = UNIX_EPOCH + Duration::from_millis(milliseconds);
-        Deadline::after(at.duration_since(SystemTime::now()).unwrap_or(LONGEST))
+        Deadline::after(at.duration_since(SystemTime::now()).unwrap_or(MAX_TIMEOUT))
     }
 
     /// Until then a new request may be begun.
@@ -108,7 +108,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_can_be_brought_forward_while_it_is_waited_for() {
-        let (deadline, stop) = Deadline::stoppable(LONGEST);
+        let (deadline, stop) = Deadline::stoppable(MAX_TIMEOUT);
         let (begun, clone) = (Instant::now(), deadline.clone());
         let stopped = async {
             tokio::time::sleep(Duration::from_secs(3)).await;

@@ -15,6 +15,8 @@
 //! * **sidecar**: an object with a key like `<unload prefix>.headers` that names the columns.
 //! * **job**: one final object that is to be made.
 //! * **source**: a data object that a job copies, in the version of one ETag.
+//! * **run**: a job done once, from the look at the final key to the receipt. If something changes meanwhile, the run begins
+//!   anew; each time is a **try**.
 //! * **header**: the column names as the first line of a file, in the file's own dialect.
 //! * **final object**: the header and then the rows of the sources, at the **final key**.
 //! * **plan**: the parts of the final object's multipart upload, most of which S3 copies itself.

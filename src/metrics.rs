@@ -13,7 +13,7 @@ use crate::s3::Effort;
 
 const NAMESPACE: &str = "UnloadHeader";
 /// How many values a metric may have in one line (the same specification, "Target members").
-const MOST_VALUES: usize = 100;
+const MAX_VALUES: usize = 100;
 
 /// A line: the values of its dimensions, the sets of these, and its metrics with their units.
 struct Line<'l> {
@@ -71,7 +71,7 @@ pub fn lines<'e>(
     ];
     let of_all = |metrics| Line { function, values: Vec::new(), sets: vec![vec!["FunctionName"]], metrics };
     let sums = sums.into_iter().map(|(name, unit, sum)| (name, unit, sum.into())).collect();
-    let durations = durations.chunks(MOST_VALUES).map(|chunk| of_all(vec![("Duration", "Milliseconds", json!(chunk))]));
+    let durations = durations.chunks(MAX_VALUES).map(|chunk| of_all(vec![("Duration", "Milliseconds", json!(chunk))]));
     of_outcome.chain(of_failure).chain([of_all(sums)]).chain(durations).map(Line::json).collect()
 }
 

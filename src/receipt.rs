@@ -215,11 +215,11 @@ impl Receipt {
 
 /// In bytes. Lambda refuses an answer of more than 6 MB (AWS, Lambda developer guide, "Lambda quotas"), and an
 /// invocation whose answer is refused has failed.
-const LONGEST_ANSWER: usize = 4 << 20;
+const MAX_ANSWER: usize = 4 << 20;
 
 /// Leaves out sources that would make the answer too long, and says so in the receipt.
 pub fn abridge(receipts: &mut [Receipt]) {
-    let mut left = LONGEST_ANSWER;
+    let mut left = MAX_ANSWER;
     for receipt in receipts {
         let fits = |source: &&String| {
             let fits = source.len() < left;

@@ -44,11 +44,11 @@ pub struct Seal {
     /// Of the final object, if those of its sources were known.
     pub crc: Option<Crc>,
     /// The version of the manifest that listed the sources, if one did.
-    pub manifest_version: Option<String>,
+    pub manifest_hash: Option<String>,
 }
 
 /// How much of a long URI a seal holds, in bytes: S3 allows 2 KB of user metadata in all.
-const LONGEST_NAME: usize = 160;
+const MAX_NAME: usize = 160;
 /// What an HTTP header can't hold, and the space between the words of a seal.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'"');
 
@@ -57,7 +57,7 @@ impl JobId {
     pub fn new(uri: &Uri, folder: &str) -> JobId {
         let whole = format!("{uri} {folder}");
         let mut name = utf8_percent_encode(whole.trim_end(), ENCODED).to_string();
-        if let Some(start) = name.len().checked_sub(LONGEST_NAME + 1) {
+        if let Some(start) = name.len().checked_sub(MAX_NAME + 1) {
             name.replace_range(..start + "...".len(), "...");
         }
         JobId { hash: short(&whole), name }
@@ -79,7 +79,7 @@ impl PartialEq for JobId {
 impl Eq for JobId {}
 
 /// The version of a manifest: 16 hexadecimal digits.
-pub fn manifest_version(ManifestVersion { etag, modified }: &ManifestVersion) -> String {
+pub fn manifest_hash(ManifestVersion { etag, modified }: &ManifestVersion) -> String {
     short(&format!("{etag} {modified}"))
 }
 
@@ -134,12 +134,12 @@ impl Seal {
         let mut words = text.split(' ');
         let fingerprint = Fingerprint(words.next()?.to_owned());
         let size = words.next()?.parse().ok()?;
-        let mut seal = Seal { fingerprint, job: None, columns: None, size, crc: None, manifest_version: None };
+        let mut seal = Seal { fingerprint, job: None, columns: None, size, crc: None, manifest_hash: None };
         let (mut hash, mut job_name) = (None, String::new());
         for (name, value) in words.filter_map(|word| word.split_once('=')) {
             match (Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name), name) {
                 (Some(algorithm), _) => seal.crc = Crc::parse(algorithm, value),
-                (None, "manifest") => seal.manifest_version = Some(value.to_owned()),
+                (None, "manifest") => seal.manifest_hash = Some(value.to_owned()),
                 (None, "columns") => seal.columns = value.parse().ok(),
                 (None, "job") => hash = Some(value.to_owned()),
                 (None, "of") => job_name = value.to_owned(),
@@ -165,7 +165,7 @@ impl fmt::Display for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.fingerprint.0, self.size)?;
         self.crc.iter().try_for_each(|crc| write!(f, " {}={}", crc.algorithm.name(), crc.base64()))?;
-        self.manifest_version.iter().try_for_each(|version| write!(f, " manifest={version}"))?;
+        self.manifest_hash.iter().try_for_each(|version| write!(f, " manifest={version}"))?;
         self.columns.iter().try_for_each(|columns| write!(f, " columns={columns}"))?;
         self.job.iter().try_for_each(|JobId { hash, name }| write!(f, " job={hash} of={name}"))
     }
@@ -208,12 +208,12 @@ mod tests {
         let crc = |bytes: &[u8]| Some(Crc::of(Algorithm::Crc32c, bytes));
         let some = || Some("0123456789abcdef".to_owned());
         let job = |key: &str| Some(JobId::new(&Uri::new("b", key), "c=ZZ Top/"));
-        for (crc, manifest_version, job, columns) in [
+        for (crc, manifest_hash, job, columns) in [
             (None, None, None, None),
             (crc(b"123456789"), None, job("unload/größe 100%"), Some(7)),
             (crc(b"1"), some(), job(&"ü".repeat(500)), Some(1_600)),
         ] {
-            let seal = Seal { fingerprint: fingerprint.clone(), job, columns, size: 9, crc, manifest_version };
+            let seal = Seal { fingerprint: fingerprint.clone(), job, columns, size: 9, crc, manifest_hash };
             let read = Seal::parse(&seal.to_string()).unwrap();
             let name = |seal: &Seal| seal.job.as_ref().map(JobId::to_string);
             assert_eq!(name(&read), name(&seal));
@@ -222,8 +222,8 @@ mod tests {
             assert_eq!(seal.proof(&object("e")), Some(Proof::Size));
             assert_eq!(seal.proof(&ObjectVersion { size: 8, ..object("e") }), None);
         }
-        let (job, columns, manifest_version) = (job(&"u".repeat(1_024)), Some(1_600), some());
-        let seal = Seal { fingerprint, job, columns, size: 9, crc: crc(b"123456789"), manifest_version };
+        let (job, columns, manifest_hash) = (job(&"u".repeat(1_024)), Some(1_600), some());
+        let seal = Seal { fingerprint, job, columns, size: 9, crc: crc(b"123456789"), manifest_hash };
         assert_eq!(
             seal.proof(&ObjectVersion { crc: crc(b"123456789"), ..object("e") }),
             Some(Proof::Crc(Algorithm::Crc32c))

@@ -36,7 +36,7 @@ pub type Judge = Box<dyn FnMut(&Request) -> Option<Fault> + Send>;
 
 /// The requests that came in, and the faults that wait for more.
 #[derive(Default)]
-pub struct Traffic {
+pub struct Recorder {
     pub requests: Vec<Request>,
     pub faults: Vec<(&'static str, usize, Fault)>,
     pub judge: Option<Judge>,
@@ -44,7 +44,7 @@ pub struct Traffic {
     pub stalls_after: Option<Duration>,
 }
 
-impl Traffic {
+impl Recorder {
     /// Records a request, and returns the fault that waits for it.
     pub fn record(&mut self, request: Request) -> Option<Fault> {
         let operation = request.operation;

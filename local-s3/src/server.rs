@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::answers::{broken, denial, drain, error, half};
 use crate::api::{AByteEarlier, Api};
-use crate::faults::{Fault, Traffic};
+use crate::faults::{Fault, Recorder};
 use crate::keys::{ACCESS_KEY, ROLE_KEY, SECRET_KEY};
 use crate::permissions::needs;
 use crate::policy::{ACCOUNT, Call, Grant};
@@ -31,7 +31,7 @@ use crate::store::{Object, Rules, Store, Upload};
 pub struct LocalS3 {
     endpoint: String,
     store: Arc<Mutex<Store>>,
-    traffic: Arc<Mutex<Traffic>>,
+    traffic: Arc<Mutex<Recorder>>,
     service: S3Service,
 }
 
@@ -156,7 +156,7 @@ impl LocalS3 {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+    fn traffic(&self) -> MutexGuard<'_, Recorder> {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

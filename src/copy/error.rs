@@ -4,7 +4,7 @@ use super::plan::PlanError;
 use crate::s3::S3Error;
 use crate::uri::Uri;
 
-/// A variant has the name that Lambda shows as errorType.
+/// A variant has the name that Lambda shows as errorType, but `Rewritten`, which is `KeepsChanging`, and `S3`.
 #[derive(Debug, strum::IntoStaticStr, thiserror::Error)]
 pub enum CopyError {
     #[error("{uri} does not end in a newline, or is not compressed like those before it")]

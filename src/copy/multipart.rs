@@ -29,9 +29,9 @@ use crate::seal::hex;
 const LAST_PART_NUMBER: i32 = 10_000;
 /// Parts that are in flight can end after an abort, which then has to be repeated (AWS, S3 API reference,
 /// AbortMultipartUpload).
-const MOST_ABORTS: u32 = 3;
+const MAX_ABORTS: u32 = 3;
 /// How often an upload is completed, each time with the parts as S3 has listed them since.
-const MOST_COMPLETIONS: u32 = 3;
+const MAX_COMPLETIONS: u32 = 3;
 
 /// The upload of one plan.
 struct PlannedUpload<'a> {
@@ -188,7 +188,7 @@ impl<'a> PlannedUpload<'a> {
             let completed = self.assembly.precondition.held(complete);
             match self.assembly.deadline.before_last_call(completed).await {
                 None => return Err(self.out_of_time()),
-                Some(Err(error)) if error.is_invalid_part() && tries < MOST_COMPLETIONS && self.relist().await? => (),
+                Some(Err(error)) if error.is_invalid_part() && tries < MAX_COMPLETIONS && self.relist().await? => (),
                 Some(result) => return Ok(result?),
             }
             tries += 1;
@@ -287,7 +287,7 @@ fn is_mark(part: &UploadedPart, mark: &str) -> bool {
 
 /// Aborts an upload, again if parts of it are left.
 async fn abort(s3: &S3, upload: &OpenUpload) {
-    for _ in 0..MOST_ABORTS {
+    for _ in 0..MAX_ABORTS {
         let aborted = async {
             s3.abort(upload).await?;
             s3.parts(upload).await
@@ -301,5 +301,5 @@ async fn abort(s3: &S3, upload: &OpenUpload) {
             }
         }
     }
-    tracing::warn!(upload = upload.id, "an upload has parts after {MOST_ABORTS} aborts");
+    tracing::warn!(upload = upload.id, "an upload has parts after {MAX_ABORTS} aborts");
 }

@@ -198,7 +198,7 @@ struct Way {
 }
 
 /// The ranges that are copied, at most one of each piece, so that the fewest bytes are uploaded. The module's
-/// documentation says why these are. (61 lines: the steps of one dynamic program.)
+/// documentation says why these are. It is long, since it is one dynamic program.
 fn copied(pieces: &[Piece], candidates: &[usize], min_part: u64) -> Vec<(usize, ByteRange)> {
     let mut total = 0;
     let mut before = vec![0];

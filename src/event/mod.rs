@@ -34,7 +34,7 @@ pub enum Form {
     Tasks { schema_version: String, invocation_id: String },
 }
 
-/// What is tried again by itself: an SQS message, a task, or the event as a whole. What can't be read of it does not hide
+/// What is retried by itself: an SQS message, a task, or the event as a whole. What can't be read of it does not hide
 /// the rest.
 #[derive(Debug)]
 pub struct Message {

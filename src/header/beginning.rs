@@ -8,7 +8,7 @@ use crate::unload::{BOM, Compression, Dialect, Record};
 /// How many bytes are decompressed at first to find the end of the first record.
 const FIRST_LOOK: u64 = 64 << 10;
 /// How many bytes are decompressed at most.
-const LONGEST_LOOK: u64 = 16 << 20;
+const MAX_LOOK: u64 = 16 << 20;
 
 /// What the first bytes of a file tell.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,11 +38,11 @@ impl Beginning {
         let mut most = FIRST_LOOK;
         loop {
             let (text, ended) = compression.begin(bytes, most);
-            let opening = Beginning::within(&text, whole && ended, dialect);
-            if opening.first != FirstRecord::Unended || (text.len() as u64) < most || most >= LONGEST_LOOK {
-                return opening;
+            let beginning = Beginning::within(&text, whole && ended, dialect);
+            if beginning.first != FirstRecord::Unended || (text.len() as u64) < most || most >= MAX_LOOK {
+                return beginning;
             }
-            most = (8 * most).min(LONGEST_LOOK);
+            most = (8 * most).min(MAX_LOOK);
         }
     }
 
@@ -127,9 +127,9 @@ mod tests {
     use crate::unload::Options;
 
     fn first(sql: &str, bytes: &[u8], whole: bool, compression: Option<Compression>) -> FirstRecord {
-        let opening = Beginning::of(bytes, whole, compression, &Options::parse(sql).unwrap().dialect);
-        assert!(!opening.bom);
-        opening.first
+        let beginning = Beginning::of(bytes, whole, compression, &Options::parse(sql).unwrap().dialect);
+        assert!(!beginning.bom);
+        beginning.first
     }
 
     fn record(text: &str, fields: usize) -> FirstRecord {
@@ -187,9 +187,9 @@ mod tests {
         let rows = "\u{feff}\"a,b\",c\r\n".as_bytes();
         let member = Compression::Gzip.member(rows).unwrap();
         for (bytes, compression) in [(rows, None), (&member, Some(Compression::Gzip))] {
-            let opening = Beginning::of(bytes, true, compression, &csv);
-            assert_eq!(opening, Beginning { bom: true, first: record("\"a,b\",c\r\n", 2) });
-            assert_eq!((opening.length(false), opening.length(true)), (3, rows.len()));
+            let beginning = Beginning::of(bytes, true, compression, &csv);
+            assert_eq!(beginning, Beginning { bom: true, first: record("\"a,b\",c\r\n", 2) });
+            assert_eq!((beginning.length(false), beginning.length(true)), (3, rows.len()));
         }
         assert_eq!(Beginning::of(BOM, true, None, &csv), Beginning { bom: true, first: FirstRecord::Absent });
         let fixed = Dialect::FixedWidth(vec![Field { id: "a".to_owned(), width: 2 }]);

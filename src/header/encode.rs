@@ -8,7 +8,7 @@ use crate::unload::options::Field;
 
 /// The most that a header may have, in bytes: 5 MiB. Redshift's 1,600 columns with names of 127 bytes
 /// take 4 % of it.
-pub const LONGEST: usize = 5 << 20;
+pub const MAX_HEADER: usize = 5 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
@@ -21,7 +21,7 @@ pub enum EncodeError {
     TooWide { position: usize, name: String, length: usize, width: usize },
     #[error("there are {names} column names, but FIXEDWIDTH has {fields} columns")]
     Count { names: usize, fields: usize },
-    #[error("it would have {0} bytes, and at most {LONGEST} are allowed")]
+    #[error("it would have {0} bytes, and at most {MAX_HEADER} are allowed")]
     TooLong(usize),
     #[error("{0} has no header line")]
     NoHeader(&'static str),
@@ -47,7 +47,7 @@ pub fn encode(names: &[String], dialect: &Dialect) -> Result<Vec<u8>, EncodeErro
         Dialect::Json => Err(EncodeError::NoHeader("JSON")),
     }?;
     match line.len() {
-        0..=LONGEST => Ok(line),
+        0..=MAX_HEADER => Ok(line),
         length => Err(EncodeError::TooLong(length)),
     }
 }
@@ -98,7 +98,7 @@ fn fixed_width(names: &[String], fields: &[Field]) -> Result<Vec<u8>, EncodeErro
         return Err(EncodeError::Count { names: names.len(), fields: fields.len() });
     }
     // Every character has a byte at least, so this line would be refused. Refusing it here saves making it.
-    if Field::sum(fields) >= LONGEST {
+    if Field::sum(fields) >= MAX_HEADER {
         return Err(EncodeError::TooLong(Field::sum(fields).saturating_add(1)));
     }
     let mut line = String::new();
@@ -192,7 +192,7 @@ mod tests {
         let longest: Vec<_> = (0..1_600).map(|number| format!("{number:04}{}", "\"".repeat(123))).collect();
         let dialect = Options::parse("CSV").unwrap().dialect;
         assert_eq!(encode(&longest, &dialect).unwrap().len(), 1_600 * (2 + 127 + 123 + 1), "each \" twice");
-        assert_eq!(line("FIXEDWIDTH 'a:5242879'", &["a"]).len(), LONGEST);
+        assert_eq!(line("FIXEDWIDTH 'a:5242879'", &["a"]).len(), MAX_HEADER);
         assert!(error("FIXEDWIDTH 'a:5242880'", &["a"]).contains("5242881 bytes, and at most 5242880"));
         let most = usize::MAX;
         let sql = format!("FIXEDWIDTH 'a:{most},b:{most}'");

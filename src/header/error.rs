@@ -9,7 +9,7 @@ use crate::unload::manifest::ManifestError;
 use crate::unload::options::OptionsError;
 use crate::uri::Uri;
 
-/// A variant has the name that Lambda shows as errorType.
+/// A variant has the name that Lambda shows as errorType, but those that [`HeaderError::kind`] names.
 #[derive(Debug, strum::IntoStaticStr, thiserror::Error)]
 pub enum HeaderError {
     #[error("no columns for {uri}: looked at {looked}")]

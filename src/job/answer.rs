@@ -46,7 +46,7 @@ struct FailedMessage {
 }
 
 /// In characters. S3 Batch Operations puts the result of each task into a line of its report.
-const LONGEST_RESULT: usize = 1_000;
+const MAX_RESULT: usize = 1_000;
 
 impl Answer {
     /// `ids` are those of the messages. An event that is one message fails if anything of it has failed.
@@ -133,7 +133,7 @@ fn task_result(id: String, index: usize, ended: &[Ended]) -> S3BatchJobResult {
     let mut result = S3BatchJobResult::default();
     result.task_id = Some(id);
     result.result_code = Some(code.to_owned());
-    result.result_string = Some(texts.join("; ").chars().take(LONGEST_RESULT).collect());
+    result.result_string = Some(texts.join("; ").chars().take(MAX_RESULT).collect());
     result
 }
 

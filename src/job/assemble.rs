@@ -7,39 +7,39 @@ use bytes::Bytes;
 
 use super::context::Context;
 use super::existing::Existing;
-use super::join::{Beginnings, join};
+use super::join::{RequiredBeginning, join};
+use super::prepare::Prepared;
 use super::sources::Sources;
+use super::specification::{SourceStart, Specification, look_at_start};
 use super::try_end::{Assumptions, BeginAnew, TryEnd};
-use super::wanted::{Start, Wanted, look_at_start};
 use crate::copy::Assembly;
 use crate::error::Error;
 use crate::header::beginning::{Beginning, FirstRecord};
 use crate::header::{FoundColumns, HeaderError, HeaderLine};
-use crate::receipt::Receipt;
 use crate::seal::Seal;
 use crate::unload::Options;
 use crate::uri::Uri;
 
-/// The assembly of what is wanted, and its header. It breaks off if the sources turn out to be Parquet, or compressed in
+/// The assembly of a final object, and its header. It breaks off if the sources turn out to be Parquet, or compressed in
 /// another way than was assumed.
 pub async fn assemble(
     context: &Context<'_>,
-    wanted: Wanted,
+    specification: Specification,
     existing: Existing,
     assumptions: &Assumptions,
-) -> Result<ControlFlow<TryEnd<Receipt>, (HeaderLine, Assembly)>, Error> {
+) -> Result<ControlFlow<TryEnd<Prepared>, (HeaderLine, Assembly)>, Error> {
     let Context { settings, s3, deadline, .. } = context;
     let precondition = existing.precondition();
-    let Wanted { sources, columns, options, line, mut attributes, fingerprint, start } = wanted;
-    let Sources { first, objects, manifest_version } = sources;
+    let Specification { sources, columns, options, line, mut attributes, fingerprint, start } = specification;
+    let Sources { first, objects, manifest_hash } = sources;
     let start = match start {
         Some(start) => start,
         None => match look_at_start(context, &objects, &options).await? {
-            ControlFlow::Break(receipt) => return Ok(ControlFlow::Break(TryEnd::Finished(receipt))),
+            ControlFlow::Break(receipt) => return Ok(ControlFlow::Break(TryEnd::Finished(Prepared::Idle(receipt)))),
             ControlFlow::Continue(start) => start,
         },
     };
-    let Start { first_bytes, compression, beginning } = start;
+    let SourceStart { first_bytes, compression, beginning } = start;
     if context.target(compression)? != existing.target {
         let other = BeginAnew::OtherCompression(compression);
         return Ok(ControlFlow::Break(TryEnd::BeginAnew(other)));
@@ -60,10 +60,10 @@ pub async fn assemble(
     let is_checked = settings.check_columns && !options.header && cut.len() <= beginning.length(false);
     let forbidden_header = is_checked.then(|| Bytes::copy_from_slice(line.without_ending()));
     let forbidden = forbidden_header.as_deref();
-    let beginnings = Beginnings { compression, cut, is_promised: options.header, forbidden_header: forbidden };
-    let sources = join(s3, objects, &first_bytes, &beginnings, assumptions.slices_may_differ).await?;
+    let required = RequiredBeginning { compression, cut, is_promised: options.header, forbidden_header: forbidden };
+    let sources = join(s3, objects, &first_bytes, &required, assumptions.slices_may_differ).await?;
     let (job, columns) = (Some(context.job_id()), Some(line.columns()));
-    let seal = Seal { fingerprint, job, columns, size: 0, crc: None, manifest_version };
+    let seal = Seal { fingerprint, job, columns, size: 0, crc: None, manifest_hash };
     let assembly = Assembly {
         header,
         ending: line.ending(),

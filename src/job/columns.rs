@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use super::context::Context;
+use super::demands::Subject;
 use super::sources::Sources;
-use super::tasks::Subject;
 use crate::byte_range::ByteRange;
 use crate::error::Error;
 use crate::header::beginning::{self, Beginning, FirstRecord};
@@ -20,14 +20,14 @@ use crate::uri::Uri;
 const LOOK: u64 = 64 << 10;
 
 /// What the header is to be made of. Without columns, it is the one that the sources have.
-pub struct HeaderWanted {
+pub struct HeaderInput {
     pub columns: Option<FoundColumns>,
     pub options: Options,
 }
 
 /// Looks for the columns and decides what the header is to be made of. It breaks off with a receipt if there is to be no
 /// header, or none yet.
-pub async fn decide(context: &Context<'_>, sources: &Sources) -> Result<ControlFlow<Receipt, HeaderWanted>, Error> {
+pub async fn decide(context: &Context<'_>, sources: &Sources) -> Result<ControlFlow<Receipt, HeaderInput>, Error> {
     let Context { settings, s3, job, .. } = context;
     let idle = |outcome, reason: &str| Ok(ControlFlow::Break(Receipt::idle(job.uri(), outcome, reason)));
     let columns = match look_up(context, &sources.first).await {
@@ -42,9 +42,9 @@ pub async fn decide(context: &Context<'_>, sources: &Sources) -> Result<ControlF
         return idle(Outcome::Skipped, reason);
     }
     let (uri, looked) = match columns {
-        Ok(found) if settings.check_columns => return wanted(Some(found), options),
-        Ok(found) => return wanted(Some(found.without_partitions(&options)), options),
-        Err(_) if settings.output == Output::Single && options.header => return wanted(None, options),
+        Ok(found) if settings.check_columns => return header_input(Some(found), options),
+        Ok(found) => return header_input(Some(found.without_partitions(&options)), options),
+        Err(_) if settings.output == Output::Single && options.header => return header_input(None, options),
         Err(nowhere) => nowhere,
     };
     if let Subject::Object { unload, .. } = &job.subject {
@@ -55,7 +55,7 @@ pub async fn decide(context: &Context<'_>, sources: &Sources) -> Result<ControlF
         }
     }
     if let Some(found) = lookup::of_fixed_width(&options)? {
-        return wanted(Some(found), options);
+        return header_input(Some(found), options);
     }
     match names_itself(s3, &sources.objects, !options.stated).await? {
         Some(reason) => idle(Outcome::Skipped, reason),
@@ -85,8 +85,8 @@ fn incompleteness(unload: &Unload, uri: &Uri, found: &Head) -> Incompleteness {
     incompleteness
 }
 
-fn wanted(columns: Option<FoundColumns>, options: Options) -> Result<ControlFlow<Receipt, HeaderWanted>, Error> {
-    Ok(ControlFlow::Continue(HeaderWanted { columns, options }))
+fn header_input(columns: Option<FoundColumns>, options: Options) -> Result<ControlFlow<Receipt, HeaderInput>, Error> {
+    Ok(ControlFlow::Continue(HeaderInput { columns, options }))
 }
 
 /// Why objects that were unloaded with these options need no header, if they need none. If UNLOAD has put one on each of

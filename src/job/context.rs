@@ -7,7 +7,7 @@ use crate::settings::{SettingError, Settings};
 use crate::unload::Compression;
 use crate::uri::Uri;
 
-use super::tasks::Job;
+use super::demands::Job;
 
 /// One job, and what it is done with.
 pub struct Context<'a> {

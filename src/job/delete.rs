@@ -8,10 +8,10 @@ use crate::receipt::{Outcome, Proof, Receipt};
 use crate::s3::{ObjectVersion, S3, SMALL_REQUESTS_AT_ONCE};
 
 /// Deletes the sources of a final object, if DELETE_SOURCE says so and it is time, and tells it in the receipt.
-pub async fn if_wanted(context: &Context<'_>, objects: &[ObjectVersion], receipt: Receipt) -> Result<Receipt, Error> {
+pub async fn if_due(context: &Context<'_>, objects: &[ObjectVersion], receipt: Receipt) -> Result<Receipt, Error> {
     let Context { settings, s3, job, .. } = context;
     match settings.delete_source {
-        true if is_wanted(context) => sources(s3, objects, receipt).await,
+        true if is_due(context) => sources(s3, objects, receipt).await,
         false => Ok(receipt),
         true if !job.is_listed() => Ok(receipt.because("the sources are kept, since no manifest lists them")),
         true => Ok(receipt.because("the source is kept until the manifest of its unload's final objects is there")),
@@ -20,12 +20,12 @@ pub async fn if_wanted(context: &Context<'_>, objects: &[ObjectVersion], receipt
 
 /// Whether a job deletes its sources. Of an unload without a manifest that is half deleted, the rest would be taken for
 /// all of it.
-pub fn is_wanted(context: &Context<'_>) -> bool {
+pub fn is_due(context: &Context<'_>) -> bool {
     let Context { settings, job, .. } = context;
     settings.delete_source && job.is_listed() && !settings.deletes_last()
 }
 
-/// Whether it is known that a final object is right. If another try wrote it, only a CRC proves that.
+/// Whether it is known that a final object is right. If another run wrote it, only a CRC proves that.
 pub fn is_proved(receipt: &Receipt) -> bool {
     let proof = receipt.written.as_ref().map(|written| written.proof);
     receipt.outcome != Outcome::Unchanged || proof != Some(Proof::Size)

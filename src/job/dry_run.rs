@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::attempt::{Prepared, Ready};
 use super::context::Context;
 use super::delete;
+use super::demands::Job;
+use super::prepare::{Prepared, Ready};
 use super::run::tries;
-use super::tasks::Job;
 use crate::copy::{Forecast, forecast};
 use crate::deadline::Deadline;
 use crate::error::Error;
@@ -74,14 +74,14 @@ async fn intent(context: &Context<'_>, prepared: Prepared) -> Result<Intent, Err
             return Ok(Intent::Idle { receipt: receipt.adding(context.s3.effort()), deletes: 0, found: None });
         }
         Prepared::AlreadyThere { receipt, objects, columns: found } => {
-            let deletes = if delete::is_wanted(context) && delete::is_proved(&receipt) { objects.len() } else { 0 };
+            let deletes = if delete::is_due(context) && delete::is_proved(&receipt) { objects.len() } else { 0 };
             let effort = deletions(context.s3.effort(), deletes);
             return Ok(Intent::Idle { receipt: receipt.adding(effort), deletes, found });
         }
         Prepared::Ready(ready) => *ready,
     };
     let forecast = forecast(context.s3, &assembly).await?;
-    let deletes = if delete::is_wanted(context) { objects.len() } else { 0 };
+    let deletes = if delete::is_due(context) { objects.len() } else { 0 };
     let at_key = match assembly.precondition {
         Precondition::Absent | Precondition::None => AtKey::Nothing,
         Precondition::Etag(_) if is_its_own => AtKey::Outdated,

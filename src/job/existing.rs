@@ -1,11 +1,11 @@
 //! What is at the final key before anything else of a job is looked at.
 
 use super::context::Context;
-use super::tasks::Subject;
+use super::demands::Subject;
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
 use crate::s3::{Head, Precondition};
-use crate::seal::{Seal, manifest_version};
+use crate::seal::{JobId, Seal, manifest_hash};
 use crate::unload::Compression;
 use crate::uri::Uri;
 
@@ -25,14 +25,7 @@ impl Existing {
         let target = context.target(compression)?;
         let head = context.s3.head(&target).await?;
         let seal = head.as_ref().and_then(Seal::on);
-        let job = context.job_id();
-        let other = seal.as_ref().and_then(|seal| seal.job.as_ref()).filter(|other| **other != job);
-        let taken = other.map(|other| Error::FinalKeyTaken {
-            target: target.clone(),
-            other: other.to_string(),
-            job: job.to_string(),
-        });
-        match taken {
+        match taken(&target, seal.as_ref(), &context.job_id()) {
             // The sources may turn out to be compressed in another way, and so belong at another key.
             Some(error) if !context.settings.final_key.tells_compression() => Err(error),
             taken => Ok(Existing { target, head, seal: seal.filter(|_| taken.is_none()), taken }),
@@ -63,11 +56,11 @@ impl Existing {
         }
         let version = match &job.subject {
             Subject::Object { .. } => None,
-            Subject::Folder { unload, .. } => unload.version.as_ref().map(manifest_version),
+            Subject::Folder { unload, .. } => unload.version.as_ref().map(manifest_hash),
         };
         for target in settings.final_uris(job.uri(), job.unload_prefix())? {
             let seal = s3.head(&target).await?.as_ref().and_then(Seal::on);
-            let is_its_own = |seal: Seal| seal.job == Some(context.job_id()) && seal.manifest_version == version;
+            let is_its_own = |seal: Seal| seal.job == Some(context.job_id()) && seal.manifest_hash == version;
             if seal.is_some_and(is_its_own) {
                 let reason = "the sources are gone, and the final object that was made of them is there";
                 return Ok(Some(sources_gone(context, &target, reason)));
@@ -75,6 +68,12 @@ impl Existing {
         }
         Ok(None)
     }
+}
+
+/// That another job wrote the object at a final key, if one did.
+pub fn taken(target: &Uri, seal: Option<&Seal>, job: &JobId) -> Option<Error> {
+    let other = seal?.job.as_ref().filter(|other| *other != job)?;
+    Some(Error::FinalKeyTaken { target: target.clone(), other: other.to_string(), job: job.to_string() })
 }
 
 fn receipt(context: &Context<'_>, target: &Uri) -> Receipt {

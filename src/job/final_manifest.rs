@@ -9,20 +9,20 @@ use tokio::time::Instant;
 
 use super::answer::Ended;
 use super::delete;
-use super::tasks::{Job, Subject};
+use super::demands::{Job, Subject};
+use super::existing::taken;
+use super::run::MAX_TRIES;
 use crate::crc::{Algorithm, Crc};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
 use crate::s3::{Attributes, ObjectVersion, Precondition, S3, S3Error, Stored};
-use crate::seal::{self, Fingerprint, JobId, Seal, manifest_version};
+use crate::seal::{self, Fingerprint, JobId, Seal, manifest_hash};
 use crate::settings::Settings;
 use crate::unload::manifest::Entry;
 use crate::unload::{ManifestVersion, Unload};
 use crate::uri::Uri;
 
-/// How often it is begun, where something else is written to its key meanwhile.
-const MOST_TRIES: u32 = 5;
 /// What tells the job of a final manifest from those of the unload's folders, which end in `/`.
 const ITS_FOLDER: &str = "manifest";
 
@@ -51,7 +51,7 @@ impl<'a> DoneUnload<'a> {
         &self.unload.manifest
     }
 
-    /// An unload is left out if any of its jobs is not among these, or has failed: then all of them are tried again.
+    /// An unload is left out if any of its jobs is not among these, or has failed: then all of them are retried.
     pub fn of(ended: &'a [(Option<Job>, Ended)]) -> Vec<DoneUnload<'a>> {
         let mut unloads: BTreeMap<&Uri, (&Unload, ById)> = BTreeMap::new();
         for (job, ended) in ended {
@@ -91,17 +91,17 @@ impl<'a> DoneUnload<'a> {
 
     async fn write(&self, settings: &Settings, s3: &S3) -> Result<Receipt, Error> {
         let manifest = &self.unload.manifest;
-        let version = manifest_version(self.version);
+        let version = manifest_hash(self.version);
         let job = JobId::new(manifest, ITS_FOLDER);
         let target = settings.final_manifest(manifest);
-        for _ in 0..MOST_TRIES {
+        // Unlike a job, it does not wait before the next try: it is small, and whoever has overtaken it is done.
+        for _ in 0..MAX_TRIES {
             let head = s3.head(&target).await?;
             let seal = head.as_ref().and_then(Seal::on);
-            if let Some(other) = seal.as_ref().and_then(|seal| seal.job.as_ref()).filter(|other| **other != job) {
-                let (other, job) = (other.to_string(), job.to_string());
-                return Err(Error::FinalKeyTaken { target, other, job });
+            if let Some(error) = taken(&target, seal.as_ref(), &job) {
+                return Err(error);
             }
-            let is_listed = seal.as_ref().is_some_and(|seal| seal.manifest_version.as_ref() == Some(&version));
+            let is_listed = seal.as_ref().is_some_and(|seal| seal.manifest_hash.as_ref() == Some(&version));
             let listed = match self.listed(s3, &version).await? {
                 Ok(listed) => listed,
                 // Its sources were deleted after it was written.
@@ -130,7 +130,7 @@ impl<'a> DoneUnload<'a> {
                 columns: None,
                 size,
                 crc,
-                manifest_version: Some(version.clone()),
+                manifest_hash: Some(version.clone()),
             };
             attributes.metadata.insert(seal::KEY.to_owned(), seal.to_string());
             let precondition = head.map_or(Precondition::Absent, |head| Precondition::Etag(head.object.etag));
@@ -142,7 +142,7 @@ impl<'a> DoneUnload<'a> {
             }
         }
         let last = "another run has written there".to_owned();
-        Err(Error::KeepsChanging { uri: target, tries: MOST_TRIES, last })
+        Err(Error::KeepsChanging { uri: target, tries: MAX_TRIES, last })
     }
 
     /// The final objects in the manifest's order; or why they can't be listed.
@@ -167,7 +167,7 @@ impl<'a> DoneUnload<'a> {
                 }
                 // Its sources are gone. The seal told that it is made of this manifest's.
                 None => match s3.head(&uri).await? {
-                    Some(head) if Seal::on(&head).is_some_and(|it| it.manifest_version.as_deref() == Some(version)) => {
+                    Some(head) if Seal::on(&head).is_some_and(|it| it.manifest_hash.as_deref() == Some(version)) => {
                         head.object
                     }
                     _ => return Ok(Err(format!("no manifest of its final objects: {uri} has changed meanwhile"))),

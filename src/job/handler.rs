@@ -8,9 +8,9 @@ use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use super::answer::{Answer, Ended};
+use super::demands::{Demand, Job, demands_of};
 use super::final_manifest::DoneUnload;
 use super::run::run;
-use super::tasks::{Job, Task, tasks_of};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::event::{self, Event, EventError, Message, Notice};
@@ -89,25 +89,25 @@ impl Handler {
         let (mut asked, mut known) = (Asked::default(), HashMap::new());
         let messages = messages.into_iter().enumerate();
         let notices = messages.flat_map(|(index, it)| it.notices.into_iter().map(move |it| (index, it)));
-        let tasks = stream::iter(notices).enumerate().map(|(index, (message, notice))| async move {
+        let demands = stream::iter(notices).enumerate().map(|(index, (message, notice))| async move {
             let s3 = self.s3.counting();
-            let tasks = self.tasks_of(&s3, notice, deadline).await;
-            (index, message, tasks, s3.effort())
+            let demands = self.demands_of(&s3, notice, deadline).await;
+            (index, message, demands, s3.effort())
         });
-        let mut tasks: Vec<_> = tasks.buffer_unordered(JOBS_AT_ONCE).collect().await;
-        tasks.sort_unstable_by_key(|(index, ..)| *index);
-        for (_, message, tasks, effort) in tasks {
-            let tasks = tasks.unwrap_or_else(|error| {
+        let mut demands: Vec<_> = demands.buffer_unordered(JOBS_AT_ONCE).collect().await;
+        demands.sort_unstable_by_key(|(index, ..)| *index);
+        for (_, message, demands, effort) in demands {
+            let demands = demands.unwrap_or_else(|error| {
                 asked.ended.push(Ended { messages: vec![message], result: Err(error) });
                 Vec::new()
             });
-            // What was asked and read to find the tasks of a notice is told with the first of them.
-            for (task, effort) in tasks.into_iter().zip(once(effort).chain(repeat(Effort::default()))) {
-                match task {
-                    Task::Idle(receipt) => {
+            // What was asked and read to find the demands of a notice is told with the first of them.
+            for (demand, effort) in demands.into_iter().zip(once(effort).chain(repeat(Effort::default()))) {
+                match demand {
+                    Demand::Idle(receipt) => {
                         asked.ended.push(Ended { messages: vec![message], result: Ok(receipt.adding(effort)) });
                     }
-                    Task::Job(job) => match known.entry((job.uri().clone(), job.folder().to_owned())) {
+                    Demand::Job(job) => match known.entry((job.uri().clone(), job.folder().to_owned())) {
                         Entry::Vacant(place) => {
                             place.insert(asked.jobs.len());
                             asked.jobs.push((job, effort, vec![message]));
@@ -124,20 +124,20 @@ impl Handler {
         asked
     }
 
-    async fn tasks_of(
+    async fn demands_of(
         &self,
         s3: &S3,
         notice: Result<Notice, EventError>,
         deadline: &Deadline,
-    ) -> Result<Vec<Task>, Error> {
+    ) -> Result<Vec<Demand>, Error> {
         match notice? {
             Notice::Created(uri) if deadline.left().is_zero() => Err(Error::OutOfTime { uri }),
             Notice::Created(uri) => {
-                let tasks = deadline.before_end(tasks_of(&self.settings, s3, &uri)).await;
-                tasks.unwrap_or(Err(Error::OutOfTime { uri }))
+                let demands = deadline.before_end(demands_of(&self.settings, s3, &uri)).await;
+                demands.unwrap_or(Err(Error::OutOfTime { uri }))
             }
             Notice::Other { uri, event_name } => {
-                Ok(vec![Task::skipped(&uri, format!("{event_name} creates no object"))])
+                Ok(vec![Demand::skipped(&uri, format!("{event_name} creates no object"))])
             }
         }
     }

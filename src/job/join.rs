@@ -14,7 +14,7 @@ use crate::unload::{BOM, Compression};
 
 /// What all sources of a job must begin with.
 #[derive(Debug)]
-pub struct Beginnings<'a> {
+pub struct RequiredBeginning<'a> {
     pub compression: Option<Compression>,
     /// What is cut off the first source: a byte order mark, a header of its own, or nothing.
     pub cut: &'a [u8],
@@ -31,25 +31,25 @@ pub async fn join(
     s3: &S3,
     objects: Vec<ObjectVersion>,
     first_bytes: &FirstBytes,
-    beginnings: &Beginnings<'_>,
+    required: &RequiredBeginning<'_>,
     check_all: bool,
 ) -> Result<Vec<Source>, Error> {
     // If nothing is cut off, the rows of each source begin at 0.
-    let begins: Vec<u64> = if beginnings.cut.is_empty() {
+    let begins: Vec<u64> = if required.cut.is_empty() {
         vec![0; objects.len()]
     } else {
-        let looks = objects.iter().map(|object| begin(s3, object, first_bytes, beginnings));
+        let looks = objects.iter().map(|object| begin(s3, object, first_bytes, required));
         stream::iter(looks).buffered(SMALL_REQUESTS_AT_ONCE).try_collect().await?
     };
     let last = objects.iter().zip(&begins).rposition(|(object, start)| object.size > *start);
     let looks = objects.iter().zip(&begins).enumerate().map(|(index, (object, start))| async move {
         let is_followed = last > Some(index) && object.size > *start;
-        let will_be_read = is_followed && beginnings.cut.is_empty() && object.size < Limits::AWS.min_part;
+        let will_be_read = is_followed && required.cut.is_empty() && object.size < Limits::AWS.min_part;
         if object.uri == first_bytes.uri || check_all || !will_be_read {
-            if beginnings.cut.is_empty() {
-                begin(s3, object, first_bytes, beginnings).await?;
+            if required.cut.is_empty() {
+                begin(s3, object, first_bytes, required).await?;
             }
-            let may_lack = is_followed && beginnings.compression.is_none();
+            let may_lack = is_followed && required.compression.is_none();
             let newline = may_lack && last_byte(s3, object, first_bytes).await? != Some(b'\n');
             return Ok((newline, false));
         }
@@ -63,7 +63,7 @@ pub async fn join(
             return Source::from(object);
         }
         let crc =
-            object.crc.map(|crc| crc.behind(Crc::of(crc.algorithm, &beginnings.cut_up_to(start)), object.size - start));
+            object.crc.map(|crc| crc.behind(Crc::of(crc.algorithm, &required.cut_up_to(start)), object.size - start));
         Source { start, crc, newline, is_unchecked, object }
     });
     Ok(joined.collect())
@@ -81,28 +81,28 @@ async fn begin(
     s3: &S3,
     object: &ObjectVersion,
     first_bytes: &FirstBytes,
-    beginnings: &Beginnings<'_>,
+    required: &RequiredBeginning<'_>,
 ) -> Result<u64, Error> {
     if object.uri == first_bytes.uri {
-        return Ok(beginnings.cut.len() as u64);
+        return Ok(required.cut.len() as u64);
     }
-    let ending = if beginnings.has_open_header() { 2 } else { 0 };
-    let length = MAGIC_LENGTH.max(beginnings.cut.len() as u64 + ending);
+    let ending = if required.has_open_header() { 2 } else { 0 };
+    let length = MAGIC_LENGTH.max(required.cut.len() as u64 + ending);
     let Some(range) = ByteRange::new(0, length.min(object.size)) else { return Ok(0) };
     let mut start = s3.get_range(object, range).await?;
     let (uri, first, found) = (object.uri.clone(), first_bytes.uri.clone(), Compression::of(&start));
-    if found != beginnings.compression {
-        return Err(Error::MixedCompression { uri, found, first, expected: beginnings.compression });
+    if found != required.compression {
+        return Err(Error::MixedCompression { uri, found, first, expected: required.compression });
     }
-    let Some(cut) = beginnings.cut_of(&start, object.size) else {
-        let is_header = !beginnings.is_promised && !beginnings.cut.is_empty() && beginnings.cut != BOM;
+    let Some(cut) = required.cut_of(&start, object.size) else {
+        let is_header = !required.is_promised && !required.cut.is_empty() && required.cut != BOM;
         return Err(if is_header {
             HeaderError::HeaderOrRow { uri: first }.into()
         } else {
             Error::HeadersDiffer { uri, first }
         });
     };
-    if let Some(header) = beginnings.forbidden_header.filter(|_| found.is_none()) {
+    if let Some(header) = required.forbidden_header.filter(|_| found.is_none()) {
         let is_all = |bytes: &[u8]| bytes.len() as u64 == object.size;
         let mut is_header = begins_with(&start[cut..], is_all(&start), header);
         let more = ByteRange::new(0, object.size.min((cut + header.len() + 2) as u64));
@@ -117,7 +117,7 @@ async fn begin(
     Ok(cut as u64)
 }
 
-impl Beginnings<'_> {
+impl RequiredBeginning<'_> {
     /// The header that is cut off, divided into the text and its line ending, which may be empty.
     fn parts(&self) -> (&[u8], &[u8]) {
         let bare = match self.cut.strip_suffix(b"\n") {

@@ -2,10 +2,10 @@
 
 use tokio::time::{Duration, Instant, sleep};
 
-use super::attempt::{Prepared, Ready, prepare};
 use super::context::Context;
 use super::delete;
-use super::tasks::Job;
+use super::demands::Job;
+use super::prepare::{Prepared, Ready, prepare};
 use super::try_end::{Assumptions, BeginAnew, TryEnd};
 use crate::copy::{ProvedObject, execute};
 use crate::deadline::Deadline;
@@ -14,10 +14,10 @@ use crate::receipt::{Outcome, Receipt, Written};
 use crate::s3::S3;
 use crate::settings::Settings;
 
-/// How often a job is tried before it fails. Each time, something else has got further meanwhile.
-const MOST_TRIES: u32 = 5;
+/// How many tries a run has before it fails. Each time, something else has got further meanwhile.
+pub const MAX_TRIES: u32 = 5;
 
-/// The wait before a job that was overtaken begins anew; twice and three times as long the next times.
+/// The wait before a run that was overtaken begins anew; twice and three times as long the next times.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Does a job. It ends before the deadline. What the client counts is told in the receipt.
@@ -39,7 +39,7 @@ pub async fn tries<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> Re
     let compression = job.compression().or(settings.options.compression);
     let mut assumptions = Assumptions { compression, slices_may_differ: false };
     let (mut is_second_result, mut last) = (false, String::new());
-    for number in 1..=MOST_TRIES {
+    for number in 1..=MAX_TRIES {
         let end = match prepare(context, &assumptions).await {
             Ok(TryEnd::Finished(prepared)) => go_on(prepared).await.map(TryEnd::Finished),
             Ok(TryEnd::BeginAnew(why)) => Ok(TryEnd::BeginAnew(why)),
@@ -51,7 +51,7 @@ pub async fn tries<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> Re
         };
         last = match end {
             TryEnd::Finished(result) => return Ok(result),
-            // What S3 makes twice is no matter of chance.
+            // A result that is wrong twice is no coincidence.
             TryEnd::BeginAnew(BeginAnew::OtherResult(error)) if is_second_result => return Err(error),
             TryEnd::BeginAnew(BeginAnew::OtherResult(error)) => {
                 is_second_result = true;
@@ -73,19 +73,19 @@ pub async fn tries<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> Re
         };
         tracing::info!(object = %job.uri(), "begun anew: {last}");
     }
-    Err(Error::KeepsChanging { uri: job.uri().clone(), tries: MOST_TRIES, last })
+    Err(Error::KeepsChanging { uri: job.uri().clone(), tries: MAX_TRIES, last })
 }
 
-/// Writes the final object, if that is to be done, and deletes the sources, if that is wanted.
+/// Writes the final object, if that is to be done, and deletes the sources, if that is set.
 async fn carry_out(context: &Context<'_>, prepared: Prepared) -> Result<Receipt, Error> {
     let Ready { line, mut assembly, objects, copied, .. } = match prepared {
         Prepared::Idle(receipt) => return Ok(receipt),
-        Prepared::AlreadyThere { receipt, objects, .. } => return delete::if_wanted(context, &objects, receipt).await,
+        Prepared::AlreadyThere { receipt, objects, .. } => return delete::if_due(context, &objects, receipt).await,
         Prepared::Ready(ready) => *ready,
     };
     let ProvedObject { plan, etag, proof } = execute(context.s3, &mut assembly).await?;
     let written = Written::new(line.from(), line.columns(), plan.length, plan.parts.len(), &etag, proof);
     let uris = objects.iter().map(|object| object.uri.to_string()).collect();
     let receipt = Receipt::of_final(&assembly.target, uris, Outcome::Written, Some(written));
-    delete::if_wanted(context, &objects, receipt.made_of(copied, context.job.rows())).await
+    delete::if_due(context, &objects, receipt.made_of(copied, context.job.rows())).await
 }

@@ -19,7 +19,7 @@ pub enum TryEnd<T> {
     BeginAnew(BeginAnew),
 }
 
-/// Why a job begins anew.
+/// Why a run begins anew.
 pub enum BeginAnew {
     /// Something has changed since the try began.
     Overtaken(Error),
@@ -32,7 +32,7 @@ pub enum BeginAnew {
 }
 
 impl BeginAnew {
-    /// Whether a job begins anew after an error; if not, the error itself.
+    /// Whether a run begins anew after an error; if not, the error itself.
     pub fn after(error: Error) -> Result<BeginAnew, Error> {
         let of_s3 = match &error {
             Error::S3(s3) | Error::Header(HeaderError::S3(s3)) | Error::Copy(CopyError::S3(s3)) => Some(s3),

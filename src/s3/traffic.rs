@@ -10,7 +10,7 @@ use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
-use super::{Effort, Progress};
+use super::effort::{Effort, Progress};
 
 /// Counts what goes out, each try for itself, and the rows that come in; notes an answer of 429 or 503.
 #[derive(Clone, Debug, Default)]

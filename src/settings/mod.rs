@@ -60,13 +60,9 @@ impl Settings {
         let optional = |name| variable(name).filter(|value| !value.is_empty());
         let wrong = |name, value: &str, problem: String| SettingError { name, value: value.to_owned(), problem };
 
-        let unload_prefix = variable("UNLOAD_PREFIX").ok_or_else(|| {
-            wrong(
-                "UNLOAD_PREFIX",
-                "",
-                "it is required, as the start of the keys that UNLOAD writes, like unload/".into(),
-            )
-        })?;
+        let required = "it is required, as the start of the keys that UNLOAD writes, like unload/";
+        let unload_prefix = variable("UNLOAD_PREFIX");
+        let unload_prefix = unload_prefix.ok_or_else(|| wrong("UNLOAD_PREFIX", "", required.to_owned()))?;
         let checked = |name, problem_of: fn(&str) -> Option<&'static str>| match optional(name) {
             Some(value) => match problem_of(&value) {
                 Some(problem) => Err(wrong(name, &value, problem.to_owned())),
@@ -269,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn no_extension_stands_twice() {
+    fn no_extension_is_there_twice() {
         let settings = read(&[("UNLOAD_PREFIX", "unload/"), ("OUTPUT", "single")]).unwrap();
         let key = |unload, compression| {
             settings.final_uri(&Uri::new("b", format!("{unload}manifest")), (unload, ""), compression).unwrap().key

@@ -5,7 +5,7 @@ mod check_columns;
 mod columns;
 mod copies;
 mod each;
-mod listed;
+mod final_manifest_readers;
 mod merge;
 mod options;
 mod redshift;

@@ -36,7 +36,7 @@ pub fn with_header(source: &Object) -> Content {
     content
 }
 
-pub fn standing(world: &World) -> Object {
+pub fn final_object(world: &World) -> Object {
     world.local().get("bucket", FINAL).expect("a final object")
 }
 

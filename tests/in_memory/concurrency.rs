@@ -13,7 +13,7 @@ use local_s3::{Content, Fault, LocalS3, Object};
 use support::{MIB, World, is_exhaustive, manifest, rows};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use unload_header::deadline::{Deadline, LONGEST};
+use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::error::Error;
 use unload_header::job::Answer;
 
@@ -81,7 +81,7 @@ async fn settle() {
 fn started(world: &World, news: News) -> JoinHandle<Result<Answer, Error>> {
     let (output, key) = if matches!(news, News::Unload) { ("single", MANIFEST) } else { ("each", KEY) };
     let (handler, event) = (world.handler(&[("OUTPUT", output)]), world.created(&[key]));
-    spawn_local(async move { handler.handle(&event, Deadline::after(LONGEST)).await })
+    spawn_local(async move { handler.handle(&event, Deadline::after(MAX_TIMEOUT)).await })
 }
 
 /// An unload of two slices with these rows.

@@ -1,6 +1,7 @@
 //! The documentation names tests that exist, and `docs/semantics.md` names all tests of its promises.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).ok()
@@ -43,4 +44,26 @@ fn the_words_are_the_same_in_the_readme_and_in_the_code() {
     let words = lines(read("src/lib.rs").unwrap(), "//! ");
     assert_eq!(words, lines(read("README.md").unwrap(), ""));
     assert!(words.len() >= 10, "{words:?}");
+}
+
+/// Idioms that a reader who did not grow up with English has to guess.
+#[test]
+fn no_idiom_has_to_be_guessed() {
+    let idioms = ["for good", "tried again", "mended", "speaks for", "no matter of chance"];
+    let places =
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "template.yaml", "docs", "src", "events"];
+    let mut waiting: Vec<PathBuf> =
+        places.iter().map(|place| Path::new(env!("CARGO_MANIFEST_DIR")).join(place)).collect();
+    let mut looked = 0;
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let found = idioms.iter().find(|idiom| text.contains(*idiom));
+        assert_eq!(found, None, "{path:?}");
+        looked += 1;
+    }
+    assert!(looked > 80, "{looked} files");
 }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use support::{MIB, World, manifest, rows};
-use unload_header::deadline::{Deadline, LONGEST};
-use unload_header::job::{AtKey, Handler, Intent, Task, dry_run, run, tasks_of};
+use unload_header::deadline::{Deadline, MAX_TIMEOUT};
+use unload_header::job::{AtKey, Demand, Handler, Intent, demands_of, dry_run, run};
 use unload_header::receipt::Outcome;
 use unload_header::uri::Uri;
 
@@ -105,11 +105,11 @@ async fn a_dry_run_says_what_the_run_then_does() {
         let world = World::in_memory().await;
         let (handler, events) = shape.made(&world).await;
         for key in events {
-            let tasks = tasks_of(&handler.settings, &handler.s3, &Uri::new("bucket", key)).await.unwrap();
-            for task in tasks {
-                let Task::Job(job) = task else { continue };
+            let demands = demands_of(&handler.settings, &handler.s3, &Uri::new("bucket", key)).await.unwrap();
+            for demand in demands {
+                let Demand::Job(job) = demand else { continue };
                 jobs += 1;
-                let (settings, deadline) = (&handler.settings, &Deadline::after(LONGEST));
+                let (settings, deadline) = (&handler.settings, &Deadline::after(MAX_TIMEOUT));
                 let before = world.local().keys("bucket");
                 let intent = dry_run(settings, &handler.s3.counting(), &job, deadline).await.unwrap();
                 assert_eq!(world.local().keys("bucket"), before, "a dry run writes nothing");
@@ -145,17 +145,18 @@ async fn parts_that_are_there_already_are_not_forecast() {
     world.local().put("bucket", "unload/q_.headers", Object::new("idx,venue,name"));
     let handler = world.handler(&[("CHECK_COLUMNS", "off")]);
     let uri = Uri::new("bucket", "unload/q_0000_part_00");
-    let job = tasks_of(&handler.settings, &handler.s3, &uri).await.unwrap().into_iter().find_map(|task| match task {
-        Task::Job(job) => Some(job),
-        Task::Idle(_) => None,
-    });
+    let job =
+        demands_of(&handler.settings, &handler.s3, &uri).await.unwrap().into_iter().find_map(|demand| match demand {
+            Demand::Job(job) => Some(job),
+            Demand::Idle(_) => None,
+        });
     let (job, mut copies) = (job.unwrap(), 0);
     world.local().judge(move |request| {
         let is_copy = request.operation == "UploadPartCopy";
         copies += i32::from(is_copy);
         (is_copy && copies > 10).then_some(local_s3::Fault::Error(503, "SlowDown"))
     });
-    let (settings, deadline) = (&handler.settings, &Deadline::after(LONGEST));
+    let (settings, deadline) = (&handler.settings, &Deadline::after(MAX_TIMEOUT));
     let error = run(settings, &handler.s3.counting(), &job, deadline).await.unwrap_err();
     assert_eq!(error.kind(), "S3.SlowDown");
     world.local().judge(|_| None);

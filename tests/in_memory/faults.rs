@@ -13,7 +13,7 @@ use std::time::Duration;
 use local_s3::{Content, Fault, LocalS3, Object};
 use support::{MIB, World, is_exhaustive, manifest, rows};
 
-use crate::bucket::{KEY, source, standing, with_header, world};
+use crate::bucket::{KEY, final_object, source, with_header, world};
 
 const HEADER: &str = "idx|venue|name\n";
 
@@ -245,5 +245,5 @@ async fn a_burst_of_slow_down_slows_the_pace_and_is_survived() {
     println!("{parts} parts: {refused} copies refused, {taken} taken");
     assert_eq!(taken, parts - 1, "each is taken once");
     assert!(refused > 64, "{refused}");
-    assert!(standing(&world).content == with_header(&source(size)));
+    assert!(final_object(&world).content == with_header(&source(size)));
 }

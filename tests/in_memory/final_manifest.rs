@@ -74,7 +74,7 @@ async fn it_is_there_in_the_end_in_any_order_of_events() {
                     world.local().put("bucket", SIDECAR, Object::new("id"));
                 }
                 let variables = [ON, ("OUTPUT", output), ("DELETE_SOURCE", delete)];
-                // Those that fail are tried again after all others.
+                // Those that fail are retried after all others.
                 let mut failed = Vec::new();
                 for key in &order {
                     if *key == SIDECAR && is_late {

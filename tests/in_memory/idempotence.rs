@@ -5,7 +5,7 @@ use support::World;
 use unload_header::crc::Algorithm;
 use unload_header::receipt::{Outcome, Proof};
 
-use crate::bucket::{FINAL, KEY, LARGE, SIZES, operations, other, source, standing, with_header, world};
+use crate::bucket::{FINAL, KEY, LARGE, SIZES, final_object, operations, other, source, with_header, world};
 
 #[tokio::test(start_paused = true)]
 async fn the_same_job_again_writes_nothing() {
@@ -87,8 +87,8 @@ async fn what_is_not_its_own_is_replaced() {
         let world = world(size).await;
         world.local().put("bucket", FINAL, Object::new("of somebody else"));
         assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
-        assert!(standing(&world).content == with_header(&source(size)));
-        let sealed = standing(&world).headers.metadata;
+        assert!(final_object(&world).content == with_header(&source(size)));
+        let sealed = final_object(&world).headers.metadata;
         let mut cut = Object::new("cut");
         cut.headers.metadata = sealed;
         world.local().put("bucket", FINAL, cut);

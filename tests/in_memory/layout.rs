@@ -61,8 +61,10 @@ fn no_two_public_types_share_a_name() {
     let mut places: BTreeMap<String, PathBuf> = BTreeMap::new();
     for (path, text) in ["src", "local-s3/src"].into_iter().flat_map(|path| files(&folder(path))) {
         for line in text.lines().map(str::trim_start) {
-            let kinds = ["pub struct ", "pub enum ", "pub trait ", "pub type "];
-            let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else { continue };
+            let line =
+                line.strip_prefix("pub").map(|rest| rest.split_once(") ").map_or(rest, |(_, rest)| rest).trim_start());
+            let kinds = ["struct ", "enum ", "trait ", "type "];
+            let Some(rest) = kinds.iter().find_map(|kind| line?.strip_prefix(kind)) else { continue };
             let name: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
             let other = places.insert(name.clone(), path.clone());
             assert_eq!(other, None, "{name} is in {path:?} as well");

@@ -9,7 +9,7 @@ use support::{MIB, World, manifest, rows};
 use unload_header::copy::part::{Origin, Piece};
 use unload_header::copy::plan::{Limits, plan};
 use unload_header::crc::Algorithm;
-use unload_header::deadline::LONGEST;
+use unload_header::deadline::MAX_TIMEOUT;
 use unload_header::receipt::{Outcome, Proof, Receipt};
 
 const SINGLE: [(&str, &str); 1] = [("OUTPUT", "single")];
@@ -191,12 +191,9 @@ async fn slices_that_change_meanwhile_are_never_mixed() {
             meanwhile(&world, operation, nth, move |store| store.put("bucket", &key(2), newest));
             merge(&world).await;
             // If all was copied before the change, the object is of the old slices until the new manifest's event comes.
-            let stands = world.local().get("bucket", FINAL).unwrap().content;
+            let found = world.local().get("bucket", FINAL).unwrap().content;
             let complete = operation == "CompleteMultipartUpload" || nth == count;
-            assert!(
-                stands == whole(HEADER, &after) || complete && stands == whole(HEADER, &before),
-                "{operation} {nth}"
-            );
+            assert!(found == whole(HEADER, &after) || complete && found == whole(HEADER, &before), "{operation} {nth}");
             merge(&world).await;
             right(&world, &whole(HEADER, &after));
         }
@@ -325,7 +322,7 @@ async fn a_long_merge_goes_on_where_it_was() {
         Some(Fault::Late(Limits::AWS.time(last.parse::<u64>().ok()? - first.parse::<u64>().ok()?)))
     });
     for _ in 0..2 {
-        let error = world.run_for(LONGEST, &SINGLE, &[MANIFEST]).await.unwrap_err();
+        let error = world.run_for(MAX_TIMEOUT, &SINGLE, &[MANIFEST]).await.unwrap_err();
         assert_eq!(error.kind(), "OutOfTime", "{error}");
     }
     assert_eq!(merge(&world).await.outcome, Outcome::Written);

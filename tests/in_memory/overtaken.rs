@@ -5,7 +5,7 @@ use crc_fast::CrcAlgorithm;
 use local_s3::{Fault, Object};
 use unload_header::receipt::Outcome;
 
-use crate::bucket::{FINAL, KEY, LARGE, SIZES, meanwhile, operations, other, source, standing, with_header, world};
+use crate::bucket::{FINAL, KEY, LARGE, SIZES, final_object, meanwhile, operations, other, source, with_header, world};
 
 /// An UNLOAD with ALLOWOVERWRITE in the middle of a run: nothing of the two is mixed.
 #[tokio::test(start_paused = true)]
@@ -22,7 +22,7 @@ async fn a_source_that_changes_meanwhile_is_begun_anew() {
             meanwhile(&world, operation, nth, move |store| store.put("bucket", KEY, other));
             let receipt = world.receipt(&[], KEY).await;
             assert_eq!(receipt.outcome, Outcome::Written, "{operation}");
-            assert!(standing(&world).content == expected, "{operation}");
+            assert!(final_object(&world).content == expected, "{operation}");
             assert!(world.local().uploads().is_empty(), "{operation}");
             assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Unchanged, "sealed with what it was made of");
         }
@@ -52,7 +52,7 @@ async fn two_runs_of_one_job_write_once() {
     for (size, operation) in [(100, "PutObject"), (LARGE, "CompleteMultipartUpload"), (LARGE, "UploadPart")] {
         let world = world(size).await;
         world.receipt(&[], KEY).await;
-        let first = standing(&world);
+        let first = final_object(&world);
         world.local().delete("bucket", FINAL);
         let etag = first.etag.clone();
         meanwhile(&world, operation, 1, move |store| store.put("bucket", FINAL, first));
@@ -89,7 +89,7 @@ async fn a_final_key_that_keeps_changing_ends_as_an_error() {
         let error = world.run(&[], &[KEY]).await.unwrap_err();
         assert_eq!(error.kind(), "KeepsChanging");
         assert!(error.to_string().contains("was begun 5 times"), "{error}");
-        assert_eq!(standing(&world).content.to_bytes(), "of somebody else, 5");
+        assert_eq!(final_object(&world).content.to_bytes(), "of somebody else, 5");
         assert!(world.local().uploads().is_empty());
     }
 }
@@ -101,7 +101,7 @@ async fn a_result_that_is_replaced_at_once_is_looked_at_again() {
     world.local().put("bucket", KEY, source(LARGE).with_checksum(None));
     meanwhile(&world, "HeadObject", 3, |store| store.put("bucket", FINAL, Object::new("of somebody else")));
     assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
-    assert!(standing(&world).content == with_header(&source(LARGE)));
+    assert!(final_object(&world).content == with_header(&source(LARGE)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,6 +111,6 @@ async fn a_server_without_conditional_writes_is_written_to_all_the_same() {
         world.local().deny_conditions();
         assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
         assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Unchanged);
-        assert!(standing(&world).content == with_header(&source(size)));
+        assert!(final_object(&world).content == with_header(&source(size)));
     }
 }

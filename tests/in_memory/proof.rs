@@ -5,7 +5,7 @@ use local_s3::{Fault, Object};
 use unload_header::crc::Algorithm;
 use unload_header::receipt::{Outcome, Proof};
 
-use crate::bucket::{FINAL, KEY, LARGE, SIZES, meanwhile, operations, source, standing, with_header, world};
+use crate::bucket::{FINAL, KEY, LARGE, SIZES, final_object, meanwhile, operations, source, with_header, world};
 
 #[tokio::test(start_paused = true)]
 async fn a_receipt_says_what_the_proof_was() {
@@ -22,7 +22,7 @@ async fn a_receipt_says_what_the_proof_was() {
                 let receipt = world.receipt(&[], KEY).await;
                 assert_eq!((receipt.outcome, receipt.written.unwrap().proof), (outcome, proof));
             }
-            let kept = standing(&world).checksum.unwrap().algorithm;
+            let kept = final_object(&world).checksum.unwrap().algorithm;
             assert_eq!(kept, algorithm.unwrap_or(CrcAlgorithm::Crc64Nvme), "the same as the source's");
         }
     }
@@ -42,7 +42,7 @@ async fn a_checksum_that_does_not_combine_proves_nothing() {
             let proof = if size == LARGE { Proof::Size } else { Proof::Crc(Algorithm::Crc64Nvme) };
             assert_eq!((receipt.outcome, receipt.written.unwrap().proof), (outcome, proof), "{header}");
         }
-        assert!(standing(&world).content == with_header(&source(size)));
+        assert!(final_object(&world).content == with_header(&source(size)));
     }
 }
 
@@ -72,7 +72,7 @@ async fn a_range_that_was_wrong_once_is_copied_again() {
     let world = world(LARGE).await;
     world.local().fail("UploadPartCopy", 2, Fault::WrongRange);
     assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
-    assert!(standing(&world).content == with_header(&source(LARGE)));
+    assert!(final_object(&world).content == with_header(&source(LARGE)));
 }
 
 /// A store that loses bytes without an error, and knows no CRCs: the size tells.

@@ -51,7 +51,7 @@ async fn a_small_object_takes_six_requests() {
     assert_eq!(
         operations(&requests),
         ["HeadObject", "HeadObject", "GetObject", "GetObject", "GetObject", "PutObject"],
-        "what stands there; the source; its own sidecar, the unload's; the rows; the result"
+        "what is there; the source; its own sidecar, the unload's; the rows; the result"
     );
 }
 

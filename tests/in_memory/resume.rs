@@ -8,7 +8,7 @@ use local_s3::{Content, Fault, Object, Request};
 use support::{MIB, World, rows};
 use tokio::time::{Instant, timeout};
 use unload_header::copy::plan::Limits;
-use unload_header::deadline::LONGEST;
+use unload_header::deadline::MAX_TIMEOUT;
 use unload_header::error::Error;
 use unload_header::job::Answer;
 use unload_header::receipt::Outcome;
@@ -82,12 +82,12 @@ async fn a_stopped_job_goes_on_where_it_was() {
             begun += 1;
             Some(Fault::Late(if begun <= stops_at { Limits::AWS.time(length) } else { Duration::from_secs(86_400) }))
         });
-        let error = attempt(&world, 3 * LONGEST).await.unwrap_err();
+        let error = attempt(&world, 3 * MAX_TIMEOUT).await.unwrap_err();
         assert_eq!(error.kind(), "OutOfTime");
         assert!(error.to_string().contains(&format!("S3 has {stops_at} of the {parts} parts")), "{error}");
         let in_flight = copies(&world).0 + 1 - stops_at;
         world.local().judge(|_| None);
-        assert_eq!(done(attempt(&world, LONGEST).await), parts);
+        assert_eq!(done(attempt(&world, MAX_TIMEOUT).await), parts);
         let again = copies(&world).0;
         let twice = stops_at + again - parts;
         println!("stopped at {percent} %, {stops_at} of {parts} parts: {again} copied then, {twice} of them twice,");
@@ -117,12 +117,12 @@ async fn parts_in_flight_at_the_end_are_copied_once_more() {
     let world = world(SIZE, 1).await;
     let begun = Instant::now();
     world.local().judge(move |request| {
-        let slower = if begun.elapsed() < LONGEST / 2 { 1 } else { 10 };
+        let slower = if begun.elapsed() < MAX_TIMEOUT / 2 { 1 } else { 10 };
         copying(request).map(|length| Fault::Late(slower * Limits::AWS.time(length)))
     });
-    attempt(&world, LONGEST).await.unwrap_err();
+    attempt(&world, MAX_TIMEOUT).await.unwrap_err();
     world.local().judge(|_| None);
-    attempt(&world, LONGEST).await.unwrap();
+    attempt(&world, MAX_TIMEOUT).await.unwrap();
     let (_, twice) = copies(&world);
     assert!((1..=64).contains(&twice), "{twice}");
     right(&world, "idx|venue|name\n", &source(SIZE));
@@ -132,7 +132,7 @@ async fn parts_in_flight_at_the_end_are_copied_once_more() {
 async fn tries(size: u64, at_most: u32) -> Option<(u32, Duration)> {
     let (world, begun) = (world(size, 1).await, Instant::now());
     for number in 1..=at_most {
-        if attempt(&world, LONGEST).await.is_ok() {
+        if attempt(&world, MAX_TIMEOUT).await.is_ok() {
             right(&world, "idx|venue|name\n", &source(size));
             return Some((number, begun.elapsed()));
         }
@@ -160,11 +160,11 @@ async fn ten_thousand_parts_are_left_to_the_next_try_as_well() {
         let hangs = *first.get_or_insert(request.copy_range.clone()) == request.copy_range;
         hangs.then(|| Fault::Late(Duration::from_secs(86_400)))
     });
-    let error = attempt(&world, 3 * LONGEST).await.unwrap_err();
+    let error = attempt(&world, 3 * MAX_TIMEOUT).await.unwrap_err();
     assert!(error.to_string().contains("S3 has 9999 of the 10000 parts"), "{error}");
     copies(&world);
     world.local().judge(|_| None);
-    assert_eq!(done(attempt(&world, LONGEST).await), 10_000);
+    assert_eq!(done(attempt(&world, MAX_TIMEOUT).await), 10_000);
     assert_eq!(copies(&world).0, 1);
     right(&world, "idx|venue|name\n", &source(size));
 }
@@ -181,7 +181,7 @@ async fn twelve_tebibytes_take_three_tries() {
 async fn stopped() -> World {
     let world = world(SIZE, 1).await;
     world.local().put("bucket", KEY, source(SIZE).with_checksum(None));
-    attempt(&world, LONGEST).await.unwrap_err();
+    attempt(&world, MAX_TIMEOUT).await.unwrap_err();
     assert_eq!(world.local().uploads().len(), 1);
     world.local().take_requests();
     world
@@ -193,13 +193,13 @@ async fn an_upload_of_another_job_is_not_resumed() {
     let other = Object::new(Content::repeat("9|other|row\n".repeat(1_000), SIZE)).with_checksum(None);
     let world = stopped().await;
     world.local().put("bucket", KEY, other.clone());
-    let parts = done(attempt(&world, 20 * LONGEST).await);
+    let parts = done(attempt(&world, 20 * MAX_TIMEOUT).await);
     assert_eq!(copies(&world), (parts - 1, 0), "all of them once more");
     right(&world, "idx|venue|name\n", &other);
 
     let world = stopped().await;
     world.local().put("bucket", "unload/q_.headers", Object::new("IDX,VENUE,NAME"));
-    assert_eq!(done(attempt(&world, 20 * LONGEST).await), parts);
+    assert_eq!(done(attempt(&world, 20 * MAX_TIMEOUT).await), parts);
     assert_eq!(copies(&world), (parts - 1, 0));
     right(&world, "IDX|VENUE|NAME\n", &source(SIZE));
 }
@@ -208,9 +208,9 @@ async fn an_upload_of_another_job_is_not_resumed() {
 #[tokio::test(start_paused = true)]
 async fn an_upload_of_a_run_that_was_killed_is_cleared_away() {
     let world = world(SIZE, 1).await;
-    timeout(LONGEST / 2, world.run(&[], &[KEY])).await.unwrap_err();
+    timeout(MAX_TIMEOUT / 2, world.run(&[], &[KEY])).await.unwrap_err();
     assert_eq!(world.local().uploads().len(), 1);
-    attempt(&world, 20 * LONGEST).await.unwrap();
+    attempt(&world, 20 * MAX_TIMEOUT).await.unwrap();
     right(&world, "idx|venue|name\n", &source(SIZE));
 }
 
@@ -219,8 +219,8 @@ async fn an_upload_of_a_run_that_was_killed_is_cleared_away() {
 async fn a_source_without_a_crc_goes_on_as_well() {
     let world = world(SIZE, 1).await;
     world.local().put("bucket", KEY, source(SIZE).with_checksum(None));
-    attempt(&world, LONGEST).await.unwrap_err();
-    attempt(&world, 20 * LONGEST).await.unwrap();
+    attempt(&world, MAX_TIMEOUT).await.unwrap_err();
+    attempt(&world, 20 * MAX_TIMEOUT).await.unwrap();
     assert_eq!(copies(&world).1, 0);
     right(&world, "idx|venue|name\n", &source(SIZE));
 }
@@ -237,12 +237,12 @@ async fn a_job_that_fails_for_now_is_left_to_the_next_try() {
             false => Fault::Late(Limits::AWS.time(length)),
         })
     });
-    let error = world.run_for(2 * LONGEST, &[], &[KEY]).await.unwrap_err();
+    let error = world.run_for(2 * MAX_TIMEOUT, &[], &[KEY]).await.unwrap_err();
     assert_eq!(error.kind(), "S3.SlowDown");
     let kept = world.local().uploads()[0].parts.len();
     assert!(kept > 64, "{kept}");
     tokio::time::sleep(Duration::from_secs(3_600)).await;
-    attempt(&world, 20 * LONGEST).await.unwrap();
+    attempt(&world, 20 * MAX_TIMEOUT).await.unwrap();
     right(&world, "idx|venue|name\n", &source(SIZE));
 }
 
@@ -256,7 +256,7 @@ async fn the_deadline_is_kept_whatever_hangs() {
         world.local().judge(move |it| (it.operation == operation).then(|| Fault::Late(Duration::from_secs(86_400))));
         assert_eq!(attempt(&world, Duration::from_secs(60)).await.unwrap_err().kind(), "OutOfTime", "{operation}");
         world.local().judge(|_| None);
-        attempt(&world, LONGEST).await.unwrap();
+        attempt(&world, MAX_TIMEOUT).await.unwrap();
         right(&world, "idx|venue|name\n", &source(SIZE));
     }
 }
@@ -264,17 +264,17 @@ async fn the_deadline_is_kept_whatever_hangs() {
 /// Complete hangs, and takes effect or not: the next try finds out.
 #[tokio::test(start_paused = true)]
 async fn a_completion_that_hangs_is_settled_by_the_next_try() {
-    for (fault, outcome) in [(Fault::Late(LONGEST), Outcome::Written), (Fault::LostAnswer, Outcome::Unchanged)] {
+    for (fault, outcome) in [(Fault::Late(MAX_TIMEOUT), Outcome::Written), (Fault::LostAnswer, Outcome::Unchanged)] {
         let world = world(SIZE, 1).await;
         world.local().fail("CompleteMultipartUpload", 1, fault);
         let mut first = true;
         world.local().judge(move |request| {
             let again = request.operation == "CompleteMultipartUpload" && !std::mem::take(&mut first);
-            again.then(|| Fault::Late(LONGEST))
+            again.then(|| Fault::Late(MAX_TIMEOUT))
         });
-        assert_eq!(attempt(&world, LONGEST).await.unwrap_err().kind(), "OutOfTime");
+        assert_eq!(attempt(&world, MAX_TIMEOUT).await.unwrap_err().kind(), "OutOfTime");
         world.local().judge(|_| None);
-        assert_eq!(attempt(&world, LONGEST).await.unwrap().receipts[0].outcome, outcome);
+        assert_eq!(attempt(&world, MAX_TIMEOUT).await.unwrap().receipts[0].outcome, outcome);
         assert_eq!(copies(&world).1, 0, "the parts are kept");
         right(&world, "idx|venue|name\n", &source(SIZE));
     }

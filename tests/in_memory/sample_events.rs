@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::World;
 use support::runtime::Function;
 use support::template::Template;
-use unload_header::deadline::{Deadline, LONGEST};
+use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::demo::{BUCKET, EVENTS, SINGLE, fill};
 use unload_header::receipt::Outcome;
 use unload_header::uri::Uri;
@@ -22,7 +22,7 @@ async fn answer(name: &str, output: &str) -> (World, Result<Vec<(Outcome, String
     let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
     let answer = world
         .handler(&[("OUTPUT", output)])
-        .handle(&serde_json::from_str::<Value>(json).unwrap(), Deadline::after(LONGEST))
+        .handle(&serde_json::from_str::<Value>(json).unwrap(), Deadline::after(MAX_TIMEOUT))
         .await;
     let answer = answer.map_err(|error| error.to_string()).map(|answer| {
         let short =
@@ -235,7 +235,7 @@ async fn every_deployment_writes_the_samples() {
                 }
                 let (_, _, json) = EVENTS.iter().find(|(it, ..)| *it == name).unwrap();
                 let event = serde_json::from_str::<Value>(json).unwrap();
-                let answer = world.handler(&variables).handle(&event, Deadline::after(LONGEST)).await;
+                let answer = world.handler(&variables).handle(&event, Deadline::after(MAX_TIMEOUT)).await;
                 let answer = answer.unwrap_or_else(|error| panic!("{name}, {variables:?}: {error}"));
                 for receipt in answer.receipts {
                     assert_eq!(receipt.outcome, Outcome::Written, "{name}, {variables:?}: {receipt:?}");

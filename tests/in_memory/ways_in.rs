@@ -6,7 +6,7 @@ use local_s3::{Content, Fault, Object};
 use serde_json::{Value, json};
 use support::runtime::Function;
 use support::{MIB, World, manifest, rows};
-use unload_header::deadline::{Deadline, LONGEST};
+use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 
 /// Messages with these bodies; the id of each is its number.
 fn queue(bodies: &[Value]) -> Value {
@@ -52,14 +52,14 @@ async fn of_ten_messages_the_three_bad_ones_are_kept() {
     bodies[2] = json!("no event");
     bodies[5] = world.created(&["unload/nobody_0000_part_00"]);
     bodies[8] = world.created(&["unload/nobody_0000_part_00", &keys[8]]);
-    let said = answer(&world, &[], &queue(&bodies), LONGEST).await;
+    let said = answer(&world, &[], &queue(&bodies), MAX_TIMEOUT).await;
     assert_eq!(failed(&said), [2, 5, 8]);
     let written = world.local().keys("bucket").into_iter().filter(|key| key.starts_with("final/")).count();
     assert_eq!(written, 8, "those of seven messages, and the good record of the eighth");
 
     world.local().put("bucket", "unload/nobody_.headers", Object::new("a"));
     bodies[2] = world.created(&[&keys[2]]);
-    assert_eq!(failed(&answer(&world, &[], &queue(&bodies), LONGEST).await), [0_usize; 0]);
+    assert_eq!(failed(&answer(&world, &[], &queue(&bodies), MAX_TIMEOUT).await), [0_usize; 0]);
     assert!(world.local().get("bucket", "final/nobody_0000_part_00").is_some());
 }
 
@@ -73,7 +73,7 @@ async fn messages_that_ask_for_the_same_share_its_end() {
     }
     world.local().put("bucket", "unload/r_.headers", Object::new("a"));
     let bodies = [key, other, key, other].map(|key| world.created(&[key]));
-    assert_eq!(failed(&answer(&world, &[], &queue(&bodies), LONGEST).await), [0, 2]);
+    assert_eq!(failed(&answer(&world, &[], &queue(&bodies), MAX_TIMEOUT).await), [0, 2]);
     let puts = world.local().take_requests().iter().filter(|request| request.operation == "PutObject").count();
     assert_eq!(puts, 1);
 }
@@ -119,7 +119,7 @@ async fn messages_for_which_there_was_no_time_are_kept() {
     assert!(begun.elapsed() < Duration::from_secs(50));
     assert!(!kept.is_empty() && kept.len() < 10, "{kept:?}");
     world.local().judge(|_| None);
-    assert_eq!(failed(&answer(&world, &[], &queue(&bodies), LONGEST).await), [0_usize; 0]);
+    assert_eq!(failed(&answer(&world, &[], &queue(&bodies), MAX_TIMEOUT).await), [0_usize; 0]);
 }
 
 /// A job that hangs until the deadline is not waited for by the others.
@@ -183,7 +183,7 @@ async fn a_task_that_may_succeed_later_has_failed_for_now() {
     world.local().judge(|request| {
         (request.operation == "PutObject" && request.key.contains("b_")).then_some(Fault::Error(503, "SlowDown"))
     });
-    let said = answer(&world, &[], &tasks("bucket", &keys), LONGEST).await;
+    let said = answer(&world, &[], &tasks("bucket", &keys), MAX_TIMEOUT).await;
     let results = results(&said);
     let codes: Vec<&str> = results.iter().map(|(code, _)| *code).collect();
     assert_eq!(codes, ["Succeeded", "TemporaryFailure", "PermanentFailure", "Succeeded", "Succeeded"]);

@@ -24,7 +24,7 @@ use local_s3::LocalS3;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use template::Template;
-use unload_header::deadline::{Deadline, LONGEST};
+use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::error::Error;
 use unload_header::job::{Answer, Handler};
 use unload_header::receipt::Receipt;
@@ -168,7 +168,7 @@ impl World {
     }
 
     pub async fn run(&self, variables: &[(&str, &str)], keys: &[&str]) -> Result<Answer, Error> {
-        self.run_for(LONGEST, variables, keys).await
+        self.run_for(MAX_TIMEOUT, variables, keys).await
     }
 
     /// As `run`, with this time until Lambda's deadline.

@@ -29,7 +29,7 @@ pub enum Command {
     Check(Check),
     /// Write or show the columns of an unload
     #[command(subcommand)]
-    Headers(Headers),
+    Headers(HeadersCommand),
     /// Do what an event asks for, as the function would
     Event {
         /// A file of JSON; - is standard input
@@ -97,7 +97,7 @@ pub struct Check {
     pub settings: SettingFlags,
 }
 
-/// Globs are held against the key of a data object, or with --output single against the unload prefix; * stands for
+/// Globs are held against the key of a data object, or with --output single against the unload prefix; * matches
 /// any characters, / among them.
 #[derive(Args, Default)]
 pub struct Selection {
@@ -110,7 +110,7 @@ pub struct Selection {
 }
 
 #[derive(Subcommand)]
-pub enum Headers {
+pub enum HeadersCommand {
     /// Write the sidecar of an unload
     #[command(after_help = "\
 Examples:

@@ -6,7 +6,7 @@ use std::pin::pin;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
-use unload_header::deadline::{Deadline, LONGEST};
+use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::job::{AtKey, Intent, Job, Subject, dry_run};
 use unload_header::receipt::Outcome;
 use unload_header::s3::{S3, SMALL_REQUESTS_AT_ONCE};
@@ -63,7 +63,7 @@ pub async fn run(check: Check) -> Result<(), Failure> {
     let globs = &Globs::new(&check.selection).map_err(|error| Failure::Usage(error.to_string()))?;
     let place = &below_unload_prefix(settings, &check.place)?;
     let s3 = &client(settings).await;
-    let deadline = Deadline::after(LONGEST * 100);
+    let deadline = Deadline::after(MAX_TIMEOUT * 100);
     let work = &Work::new(settings, s3, &deadline, check.jobs);
     let asked = work.asked(units(settings, s3, place, globs), place);
     let found = asked.map(|asked| finding(work, asked)).buffer_unordered(work.jobs);

@@ -6,7 +6,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::config::Credentials;
 use local_s3::{ACCESS_KEY, LocalS3, SECRET_KEY};
 use serde_json::Value;
-use unload_header::deadline::{Deadline, LONGEST};
+use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::demo as bucket;
 use unload_header::job::Handler;
 use unload_header::receipt::{Outcome, Receipt};
@@ -48,7 +48,7 @@ pub async fn run() -> Result<(), Failure> {
     for (handler, name, shows, json) in all.chain(merged) {
         let output = if handler.settings.output == Output::Single { " ── OUTPUT=single" } else { "" };
         println!("\n── events/{name}.json{output} ── {shows}");
-        match handler.handle(&serde_json::from_str::<Value>(json)?, Deadline::after(LONGEST)).await {
+        match handler.handle(&serde_json::from_str::<Value>(json)?, Deadline::after(MAX_TIMEOUT)).await {
             Ok(answer) if answer.receipts.is_empty() => println!("   answered, nothing to do"),
             Ok(answer) => {
                 written += answer.receipts.iter().filter(|receipt| receipt.outcome == Outcome::Written).count();

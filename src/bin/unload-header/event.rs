@@ -3,7 +3,7 @@
 use std::io::{Write, stdout};
 
 use serde_json::Value;
-use unload_header::deadline::{Deadline, LONGEST};
+use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::job::Handler;
 use unload_header::s3::S3;
 
@@ -17,7 +17,7 @@ pub async fn run(file: &str, flags: &SettingFlags) -> Result<(), Failure> {
     let event: Value = serde_json::from_slice(&read(file)?)
         .map_err(|error| Failure::Failed(format!("{file} is not JSON: {error}")))?;
     let handler = Handler::new(settings(flags)?, S3::from_env().await);
-    let answer = handler.handle(&event, Deadline::after(LONGEST)).await?;
+    let answer = handler.handle(&event, Deadline::after(MAX_TIMEOUT)).await?;
     writeln!(stdout(), "{}", serde_json::to_string_pretty(&answer)?)?;
     match answer.failures.as_slice() {
         [] => Ok(()),

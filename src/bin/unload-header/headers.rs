@@ -4,9 +4,9 @@ use std::io::{Write, stdout};
 
 use bytes::Bytes;
 use serde_json::json;
-use unload_header::deadline::{Deadline, LONGEST};
+use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::header::Columns;
-use unload_header::job::{Intent, Task, dry_run, tasks_of};
+use unload_header::job::{Demand, Intent, demands_of, dry_run};
 use unload_header::s3::{Attributes, Precondition, S3};
 use unload_header::unload::Options;
 use unload_header::unload::name::SIDECAR;
@@ -70,15 +70,15 @@ pub async fn set(
 /// Shows the columns that each job of an object would use, and where they are from.
 pub async fn show(place: &Uri, flags: &SettingFlags) -> Result<(), Failure> {
     let settings = &settings(flags)?;
-    let (s3, deadline, mut out) = (client(settings).await, Deadline::after(LONGEST), stdout());
-    for task in tasks_of(settings, &s3, place).await? {
-        let job = match task {
-            Task::Idle(receipt) => {
+    let (s3, deadline, mut out) = (client(settings).await, Deadline::after(MAX_TIMEOUT), stdout());
+    for demand in demands_of(settings, &s3, place).await? {
+        let job = match demand {
+            Demand::Idle(receipt) => {
                 let reason = receipt.reason.unwrap_or_default();
                 writeln!(out, "{place}: {}: {reason}", receipt.outcome.name())?;
                 continue;
             }
-            Task::Job(job) => job,
+            Demand::Job(job) => job,
         };
         let found = match dry_run(settings, &s3.counting(), &job, &deadline).await? {
             Intent::Idle { receipt, found, .. } => {

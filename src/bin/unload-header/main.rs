@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::arguments::{Arguments, Command, Headers};
+use crate::arguments::{Arguments, Command, HeadersCommand};
 use crate::failure::Failure;
 
 #[tokio::main(flavor = "current_thread")]
@@ -46,10 +46,10 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Add(add) => add::run(add).await,
         Command::Check(check) => check::run(check).await,
-        Command::Headers(Headers::Set { place, names, file, options, replace }) => {
+        Command::Headers(HeadersCommand::Set { place, names, file, options, replace }) => {
             headers::set(&place, names, file.as_deref(), options, replace).await
         }
-        Command::Headers(Headers::Show { place, settings }) => headers::show(&place, &settings).await,
+        Command::Headers(HeadersCommand::Show { place, settings }) => headers::show(&place, &settings).await,
         Command::Event { file, settings } => event::run(&file, &settings).await,
         Command::Demo => demo::run().await,
         Command::Serve { port } => serve::run(port).await,

@@ -7,7 +7,7 @@ use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use unload_header::error::Error;
 use unload_header::header::membership::read_manifest;
-use unload_header::job::{Task, tasks_of, tasks_of_found};
+use unload_header::job::{Demand, demands_of, demands_of_found};
 use unload_header::receipt::{Outcome, Receipt};
 use unload_header::s3::{ListedObject, S3};
 use unload_header::settings::{Output, Settings};
@@ -53,11 +53,11 @@ impl Globs {
 }
 
 impl Unit {
-    pub async fn tasks(self, settings: &Settings, s3: &S3) -> Result<Vec<Task>, Error> {
+    pub async fn demands(self, settings: &Settings, s3: &S3) -> Result<Vec<Demand>, Error> {
         match self {
-            Unit::Object(uri) => tasks_of(settings, s3, &uri).await,
-            Unit::Found(unload) => tasks_of_found(settings, unload),
-            Unit::Left(receipt) => Ok(vec![Task::Idle(receipt)]),
+            Unit::Object(uri) => demands_of(settings, s3, &uri).await,
+            Unit::Found(unload) => demands_of_found(settings, unload),
+            Unit::Left(receipt) => Ok(vec![Demand::Idle(receipt)]),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::iter::{once, repeat};
 use futures_util::{Stream, StreamExt, stream};
 use unload_header::deadline::Deadline;
 use unload_header::error::Error;
-use unload_header::job::{Job, Task};
+use unload_header::job::{Demand, Job};
 use unload_header::receipt::Receipt;
 use unload_header::s3::{Effort, Progress, S3};
 use unload_header::settings::{Output, Settings};
@@ -55,19 +55,19 @@ impl<'a> Work<'a> {
     pub fn asked(&self, units: impl Stream<Item = Result<Unit, Error>>, place: &Uri) -> impl Stream<Item = Asked> {
         let Work { settings, s3, deadline, .. } = *self;
         let in_time = units.take_while(|_| std::future::ready(!deadline.left().is_zero())).enumerate();
-        let tasks = in_time.map(move |(unit, found)| async move {
+        let demands = in_time.map(move |(unit, found)| async move {
             let s3 = s3.counting();
-            let (uri, tasks) = match found {
-                Ok(found) => (uri_of(&found), found.tasks(settings, &s3).await),
+            let (uri, demands) = match found {
+                Ok(found) => (uri_of(&found), found.demands(settings, &s3).await),
                 Err(error) => (place.clone(), Err(error)),
             };
-            let what: Vec<What> = match tasks {
+            let what: Vec<What> = match demands {
                 Err(error) => vec![What::Failed(uri, error)],
-                Ok(tasks) => {
+                Ok(demands) => {
                     let efforts = once(s3.effort()).chain(repeat(Effort::default()));
-                    let what = tasks.into_iter().zip(efforts).map(|(task, effort)| match task {
-                        Task::Job(job) => What::Job(job, effort),
-                        Task::Idle(receipt) => What::Idle(receipt.adding(effort)),
+                    let what = demands.into_iter().zip(efforts).map(|(demand, effort)| match demand {
+                        Demand::Job(job) => What::Job(job, effort),
+                        Demand::Idle(receipt) => What::Idle(receipt.adding(effort)),
                     });
                     what.collect()
                 }
@@ -77,7 +77,7 @@ impl<'a> Work<'a> {
         });
         // The manifests of several unloads may list the same object only with OUTPUT=each.
         let mut seen = HashSet::new();
-        tasks.buffered(self.jobs).flatten().filter(move |asked| {
+        demands.buffered(self.jobs).flatten().filter(move |asked| {
             let is_new = match &asked.what {
                 What::Job(job, _) if settings.output == Output::Each => seen.insert(job.uri().clone()),
                 _ => true,

@@ -37,5 +37,5 @@ pub async fn look(
     };
     refuse_unreadable(&first)?;
     let objects = vec![first.object.clone()];
-    Ok(ControlFlow::Continue(Sources { first, objects, manifest_version: None }))
+    Ok(ControlFlow::Continue(Sources { first, objects, manifest_hash: None }))
 }

@@ -1,6 +1,6 @@
 //! The sources of a job that were found.
 
-use super::super::tasks::{Job, Subject};
+use super::super::demands::{Job, Subject};
 use crate::error::Error;
 use crate::receipt::Copied;
 use crate::s3::{Head, ObjectVersion};
@@ -11,7 +11,7 @@ pub struct Sources {
     pub first: Head,
     pub objects: Vec<ObjectVersion>,
     /// The version of the manifest that lists the objects, if one does.
-    pub manifest_version: Option<String>,
+    pub manifest_hash: Option<String>,
 }
 
 impl Sources {

@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 
 pub use self::found::Sources;
 use super::context::Context;
+use super::demands::Subject;
 use super::existing::Existing;
-use super::tasks::Subject;
 use crate::error::Error;
 use crate::receipt::Receipt;
 

@@ -10,7 +10,7 @@ use super::found::{Sources, refuse_unreadable};
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
 use crate::s3::{Head, ObjectVersion, S3, SMALL_REQUESTS_AT_ONCE};
-use crate::seal::{Seal, manifest_version};
+use crate::seal::{Seal, manifest_hash};
 use crate::unload::manifest::Entry;
 use crate::unload::{Incompleteness, ManifestVersion, Unload};
 use crate::uri::Uri;
@@ -27,17 +27,17 @@ pub async fn look(
     {
         return Ok(ControlFlow::Break(receipt));
     }
-    let manifest_version = unload.version.as_ref().map(manifest_version);
+    let manifest_hash = unload.version.as_ref().map(manifest_hash);
     let Compared { first, objects, incompleteness } = compare(s3, unload, unload.entries(folder)).await?;
     let is_gone = !incompleteness.missing.is_empty();
     // The objects were there when the final object was made of this version of the manifest.
-    let is_of_version = |seal: &Seal| manifest_version.is_some() && seal.manifest_version == manifest_version;
+    let is_of_version = |seal: &Seal| manifest_hash.is_some() && seal.manifest_hash == manifest_hash;
     if is_gone && existing.seal.as_ref().is_some_and(is_of_version) {
         let reason = "sources are gone, and the final object that was made of them is there";
         return Ok(ControlFlow::Break(existing.sources_gone(context, reason)));
     }
     if let Some(first) = first.filter(|_| incompleteness.is_none()) {
-        return Ok(ControlFlow::Continue(Sources { first, objects, manifest_version }));
+        return Ok(ControlFlow::Continue(Sources { first, objects, manifest_hash }));
     }
     let error = Error::UnloadIncomplete(Box::new(incompleteness));
     if is_gone {

@@ -168,7 +168,7 @@ fn contradictions_are_refused() {
 }
 
 #[test]
-fn errors_show_what_stands_there() {
+fn errors_show_what_was_written() {
     assert_eq!(error("HEADERS"), "\"HEADERS\" is no option of UNLOAD");
     assert_eq!(error("DELIMITER '||'"), "DELIMITER needs one ASCII character, but finds \"||\"");
     assert_eq!(error("DELIMITER 'é'"), "DELIMITER needs one ASCII character, but finds \"é\"");

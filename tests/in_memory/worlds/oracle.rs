@@ -53,7 +53,7 @@ pub struct Verdict {
     pub failures: Vec<Failure>,
     /// Final objects that have to be there, those that are, and those whose absence an error explains.
     pub due: usize,
-    pub standing: usize,
+    pub right: usize,
     pub explained: Vec<String>,
 }
 
@@ -173,13 +173,13 @@ pub fn judge(model: &Model, claims: &[Claim], bucket: &Bucket, errors: &[String]
         }
         verdict.due += 1;
         let content = bucket.get(*target);
-        let stands = |claim: &Claim| content.is_some_and(|content| claim.right.contains(content));
-        if due.iter().any(|claim| stands(claim)) {
-            verdict.standing += 1;
+        let is_right = |claim: &Claim| content.is_some_and(|content| claim.right.contains(content));
+        if due.iter().any(|claim| is_right(claim)) {
+            verdict.right += 1;
         } else if due.iter().all(|claim| claim.is_named(errors)) {
             verdict.explained.push((*target).to_owned());
         }
-        for claim in due.iter().filter(|claim| !stands(claim) && !claim.is_named(errors)) {
+        for claim in due.iter().filter(|claim| !is_right(claim) && !claim.is_named(errors)) {
             // Said above.
             if content.is_some_and(|content| !claims.iter().any(|claim| claim.may_be(content))) {
                 continue;

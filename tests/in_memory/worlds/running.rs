@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use local_s3::{Fault, Object};
 use tokio::sync::oneshot;
-use unload_header::deadline::{Deadline, LONGEST};
+use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 
 use super::model::{BUCKET, Model, Write};
 use super::oracle::{self, Bucket, Failure, Kind, Verdict};
@@ -40,7 +40,7 @@ struct Stage<'a> {
 }
 
 /// All objects, with ETag and content.
-type Stand = BTreeMap<String, (String, String)>;
+type Kept = BTreeMap<String, (String, String)>;
 
 enum Came {
     Done,
@@ -137,7 +137,7 @@ impl Stage<'_> {
         let event = self.world.created(keys);
         let came = tokio::select! {
             biased;
-            result = handler.handle(&event, Deadline::after(LONGEST)) => match result {
+            result = handler.handle(&event, Deadline::after(MAX_TIMEOUT)) => match result {
                 Ok(answer) => {
                     let told = |it: &unload_header::receipt::Receipt| {
                         let target = it.final_uri.as_deref().and_then(|it| it.strip_prefix("s3://bucket/")).unwrap_or_default();
@@ -180,7 +180,7 @@ impl Stage<'_> {
             }
             let after = self.stand();
             for key in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
-                let content = |stand: &Stand| stand.get(key).map(|(_, content)| content.clone());
+                let content = |stand: &Kept| stand.get(key).map(|(_, content)| content.clone());
                 if before.get(key) != after.get(key) {
                     let (was, is) = (content(&before), content(&after));
                     let text = format!("{key} was {was:?} and became {is:?} by {event:?} once more");
@@ -199,7 +199,7 @@ impl Stage<'_> {
     }
 
     /// All objects, with ETag and content.
-    fn stand(&self) -> Stand {
+    fn stand(&self) -> Kept {
         let local = self.world.local();
         let object = |key: &String| {
             let object = local.get(BUCKET, key).unwrap();
@@ -262,7 +262,7 @@ pub fn all(rest: u64) {
         Some(world) => [world].into_iter().filter(|world| world % 4 == rest).collect(),
         None => (0..number("WORLDS").unwrap_or(WORLDS)).filter(|world| world % 4 == rest).collect(),
     };
-    let (mut worlds, mut due, mut standing, mut explained, mut unexplained) = (0, 0, 0, 0, 0);
+    let (mut worlds, mut due, mut right, mut explained, mut unexplained) = (0, 0, 0, 0, 0);
     let mut kinds: BTreeMap<Kind, Vec<u64>> = BTreeMap::new();
     let mut first = None;
     for seed in seeds {
@@ -270,7 +270,7 @@ pub fn all(rest: u64) {
         let End { verdict, story } = block_on(play(&model, seed));
         worlds += 1;
         due += verdict.due;
-        standing += verdict.standing;
+        right += verdict.right;
         explained += verdict.explained.len();
         unexplained += usize::from(!verdict.failures.is_empty());
         let met: BTreeSet<Kind> = verdict.failures.iter().map(|failure| failure.kind).collect();
@@ -285,7 +285,7 @@ pub fn all(rest: u64) {
         }
     }
     println!(
-        "{worlds} worlds, {unexplained} not as they should be; of {due} final objects {standing} stand, \
+        "{worlds} worlds, {unexplained} not as they should be; of {due} final objects {right} are right, \
          {explained} are explained by errors"
     );
     for (kind, seeds) in &kinds {
@@ -298,7 +298,7 @@ pub fn all(rest: u64) {
     if unexplained > 0 {
         panic!("{}", first.unwrap_or_default());
     }
-    assert!(worlds < 10 || standing * 10 >= due * 9, "of {due} final objects only {standing} stand");
+    assert!(worlds < 10 || right * 10 >= due * 9, "of {due} final objects only {right} are right");
 }
 
 /// The story of a world: what is wrong, and all that was written and done before it.

@@ -1,4 +1,4 @@
-//! A task: a job, or nothing to do.
+//! A demand: a job, or nothing to do.
 
 use super::job::{Job, Subject};
 use crate::error::Error;
@@ -8,29 +8,29 @@ use crate::uri::Uri;
 
 /// What an object that was created asks for.
 #[derive(Debug)]
-pub enum Task {
+pub enum Demand {
     Job(Job),
     /// There is nothing to do, or nothing yet.
     Idle(Receipt),
 }
 
-impl Task {
-    pub fn skipped(uri: &Uri, reason: impl Into<String>) -> Task {
-        Task::Idle(Receipt::idle(uri, Outcome::Skipped, reason))
+impl Demand {
+    pub fn skipped(uri: &Uri, reason: impl Into<String>) -> Demand {
+        Demand::Idle(Receipt::idle(uri, Outcome::Skipped, reason))
     }
 
-    pub fn waiting(uri: &Uri, reason: impl Into<String>) -> Task {
-        Task::Idle(Receipt::idle(uri, Outcome::Waiting, reason))
+    pub fn waiting(uri: &Uri, reason: impl Into<String>) -> Demand {
+        Demand::Idle(Receipt::idle(uri, Outcome::Waiting, reason))
     }
 
-    pub fn object(uri: Uri) -> Task {
-        Task::Job(Job { subject: Subject::Object { uri, unload: None }, sidecar: None })
+    pub fn object(uri: Uri) -> Demand {
+        Demand::Job(Job { subject: Subject::Object { uri, unload: None }, sidecar: None })
     }
 
     /// The same, asked for by a sidecar's event.
-    pub fn by_sidecar(self, sidecar: &Uri) -> Task {
+    pub fn by_sidecar(self, sidecar: &Uri) -> Demand {
         match self {
-            Task::Job(job) => Task::Job(Job { sidecar: Some(sidecar.clone()), ..job }),
+            Demand::Job(job) => Demand::Job(Job { sidecar: Some(sidecar.clone()), ..job }),
             idle => idle,
         }
     }

@@ -3,20 +3,20 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use super::columns::HeaderWanted;
+use super::columns::HeaderInput;
 use super::context::Context;
 use super::existing::Existing;
 use super::sources::Sources;
 use crate::copy::FirstBytes;
 use crate::error::Error;
-use crate::header::beginning::{Beginning, FirstRecord};
+use crate::header::beginning::{self, Beginning, FirstRecord};
 use crate::header::{FoundColumns, HeaderLine, attributes};
 use crate::receipt::{Outcome, Receipt, Written};
 use crate::s3::{Attributes, ObjectVersion, S3};
 use crate::seal::Fingerprint;
 use crate::unload::{Compression, Options};
 
-pub struct Wanted {
+pub struct Specification {
     pub sources: Sources,
     /// `None` if the header is the one that the sources have.
     pub columns: Option<FoundColumns>,
@@ -26,24 +26,24 @@ pub struct Wanted {
     pub attributes: Attributes,
     pub fingerprint: Fingerprint,
     /// If the header could not be known without a look at the sources.
-    pub start: Option<Start>,
+    pub start: Option<SourceStart>,
 }
 
 /// What the sources begin with.
-pub struct Start {
+pub struct SourceStart {
     pub first_bytes: FirstBytes,
     pub compression: Option<Compression>,
     pub beginning: Beginning,
 }
 
 /// Makes the header line. It breaks off with a receipt if the sources have to be looked at and turn out to need none.
-pub async fn want(
+pub async fn specify(
     context: &Context<'_>,
     sources: Sources,
-    header: HeaderWanted,
-) -> Result<ControlFlow<Receipt, Wanted>, Error> {
+    header: HeaderInput,
+) -> Result<ControlFlow<Receipt, Specification>, Error> {
     let settings = context.settings;
-    let HeaderWanted { columns, options } = header;
+    let HeaderInput { columns, options } = header;
     let Sources { first, objects, .. } = &sources;
     let uri = &first.object.uri;
     let (line, start) = match &columns {
@@ -57,16 +57,16 @@ pub async fn want(
     let attributes = attributes::of_final(settings, first, filename, &options.dialect);
     let header = line.to_fingerprint(&options, settings);
     let fingerprint = Fingerprint::of(objects, &header, options.header, &attributes);
-    Ok(ControlFlow::Continue(Wanted { sources, columns, options, line, attributes, fingerprint, start }))
+    Ok(ControlFlow::Continue(Specification { sources, columns, options, line, attributes, fingerprint, start }))
 }
 
-impl Wanted {
+impl Specification {
     /// The receipt, if what is at the final key is just this.
     pub fn already_there(&self, context: &Context<'_>, existing: &Existing) -> Option<Receipt> {
         let (seal, object) = (existing.seal.as_ref()?, &existing.head.as_ref()?.object);
         // Where sources are to be deleted, the seal must name the very manifest that lists them, so that the final object
         // can be recognized by it when they are gone.
-        let is_this = seal.manifest_version == self.sources.manifest_version || !context.settings.delete_source;
+        let is_this = seal.manifest_hash == self.sources.manifest_hash || !context.settings.delete_source;
         if seal.fingerprint != self.fingerprint || !is_this {
             return None;
         }
@@ -83,11 +83,10 @@ pub async fn look_at_start(
     context: &Context<'_>,
     objects: &[ObjectVersion],
     options: &Options,
-) -> Result<ControlFlow<Receipt, Start>, Error> {
+) -> Result<ControlFlow<Receipt, SourceStart>, Error> {
     let first_bytes = FirstBytes::read(context.s3, objects, 0).await?;
     let bytes = &first_bytes.bytes;
-    if bytes.starts_with(b"PAR1") {
-        let reason = "it is Parquet, which names its columns itself";
+    if let Some(reason) = beginning::names_itself(bytes, false) {
         return Ok(ControlFlow::Break(Receipt::idle(context.job.uri(), Outcome::Skipped, reason)));
     }
     let found = Compression::of(bytes);
@@ -97,7 +96,7 @@ pub async fn look_at_start(
         return Err(Error::CompressionDiffers { uri: first_bytes.uri, said: options.compression, found });
     }
     let beginning = first_beginning(context.s3, objects, &first_bytes, compression, options).await?;
-    Ok(ControlFlow::Continue(Start { first_bytes, compression, beginning }))
+    Ok(ControlFlow::Continue(SourceStart { first_bytes, compression, beginning }))
 }
 
 /// The beginning of the first source that has rows. A compressed source has bytes even if it has no rows.

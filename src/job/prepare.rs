@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use super::assemble::assemble;
 use super::context::Context;
 use super::existing::Existing;
+use super::specification::specify;
 use super::try_end::{Assumptions, TryEnd};
-use super::wanted::want;
 use super::{columns, sources};
 use crate::copy::Assembly;
 use crate::error::Error;
@@ -48,20 +48,19 @@ pub async fn prepare(context: &Context<'_>, assumptions: &Assumptions) -> Result
         ControlFlow::Break(receipt) => return idle(receipt),
         ControlFlow::Continue(header) => header,
     };
-    let wanted = match want(context, sources, header).await? {
+    let specification = match specify(context, sources, header).await? {
         ControlFlow::Break(receipt) => return idle(receipt),
-        ControlFlow::Continue(wanted) => wanted,
+        ControlFlow::Continue(specification) => specification,
     };
-    let (objects, copied) = (wanted.sources.objects.clone(), wanted.sources.copied(context.job));
-    let columns = wanted.columns.clone();
-    if let Some(receipt) = wanted.already_there(context, &existing) {
+    let (objects, copied) = (specification.sources.objects.clone(), specification.sources.copied(context.job));
+    let columns = specification.columns.clone();
+    if let Some(receipt) = specification.already_there(context, &existing) {
         let receipt = receipt.made_of(copied, context.job.rows());
         return Ok(TryEnd::Finished(Prepared::AlreadyThere { receipt, objects, columns }));
     }
     let is_its_own = existing.seal.is_some();
-    Ok(match assemble(context, wanted, existing, assumptions).await? {
-        ControlFlow::Break(TryEnd::Finished(receipt)) => TryEnd::Finished(Prepared::Idle(receipt)),
-        ControlFlow::Break(TryEnd::BeginAnew(why)) => TryEnd::BeginAnew(why),
+    Ok(match assemble(context, specification, existing, assumptions).await? {
+        ControlFlow::Break(end) => end,
         ControlFlow::Continue((line, assembly)) => {
             let ready = Ready { line, assembly, objects, copied, columns, is_its_own };
             TryEnd::Finished(Prepared::Ready(Box::new(ready)))

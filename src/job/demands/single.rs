@@ -3,70 +3,70 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::demand::{Demand, refuse_elsewhere};
 use super::job::{Job, Subject};
 use super::manifests::{manifests, unloads_of_sidecar};
-use super::task::{Task, refuse_elsewhere};
 use crate::error::Error;
 use crate::header::{HeaderError, membership};
 use crate::s3::S3;
-use crate::seal::{Seal, manifest_version};
+use crate::seal::{Seal, manifest_hash};
 use crate::settings::Settings;
 use crate::unload::Unload;
 use crate::unload::manifest::ManifestError;
 use crate::uri::Uri;
 
-pub async fn tasks_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
+pub async fn demands_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Demand>, Error> {
     match membership::read_manifest(s3, uri).await? {
         Some(unload) => jobs_of(settings, unload),
         None if s3.head(uri).await?.is_none() => Err(Error::ObjectMissing { uri: uri.clone() }),
-        None => tasks_of_object(settings, s3, uri).await,
+        None => demands_of_object(settings, s3, uri).await,
     }
 }
 
 /// The manifest's event asks for the job. That event may have been given up before this object was there: so if the
 /// manifest lists the object and its final object has not been made, this object's event asks for the job as well.
-pub async fn tasks_of_object(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
+pub async fn demands_of_object(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Demand>, Error> {
     for manifest in manifests(settings, uri, |_| true) {
         let Some(unload) = membership::read_manifest(s3, &manifest).await? else { continue };
         if unload.entry(&uri.key).is_none() {
             continue;
         }
-        let version = unload.version.as_ref().map(manifest_version);
+        let version = unload.version.as_ref().map(manifest_hash);
         let folder = unload.folder_of(&uri.key).to_owned();
-        let mut tasks = jobs_of(settings, unload)?;
-        let is_its_own = |task: &Task| matches!(task, Task::Job(job) if job.folder() == folder);
-        let Some(Task::Job(job)) = tasks.iter().find(|task| is_its_own(task)) else { continue };
+        let mut demands = jobs_of(settings, unload)?;
+        let is_its_own = |demand: &Demand| matches!(demand, Demand::Job(job) if job.folder() == folder);
+        let Some(Demand::Job(job)) = demands.iter().find(|demand| is_its_own(demand)) else { continue };
         let target = settings.final_uri(job.uri(), job.unload_prefix(), job.compression())?;
         let seal = s3.head(&target).await?.as_ref().and_then(Seal::on);
-        if seal.is_some_and(|seal| seal.manifest_version == version) {
-            return Ok(vec![Task::waiting(uri, format!("{target}, which it is part of, is there"))]);
+        if seal.is_some_and(|seal| seal.manifest_hash == version) {
+            return Ok(vec![Demand::waiting(uri, format!("{target}, which it is part of, is there"))]);
         }
         // A manifest of the final objects takes all of them.
-        tasks.retain(|task| settings.final_manifest || is_its_own(task));
-        return Ok(tasks);
+        demands.retain(|demand| settings.final_manifest || is_its_own(demand));
+        return Ok(demands);
     }
-    Ok(vec![Task::waiting(uri, "its unload's manifest will start the job")])
+    Ok(vec![Demand::waiting(uri, "its unload's manifest will start the job")])
 }
 
 /// The jobs of each unload that a sidecar may be for, if its manifest is there.
-pub async fn tasks_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Task>, Error> {
-    let mut tasks = Vec::new();
+pub async fn demands_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Demand>, Error> {
+    let mut demands = Vec::new();
     for unload in unloads_of_sidecar(settings, s3, uri).await? {
-        tasks.extend(jobs_of(settings, unload)?.into_iter().map(|task| task.by_sidecar(uri)));
+        demands.extend(jobs_of(settings, unload)?.into_iter().map(|demand| demand.by_sidecar(uri)));
     }
-    if tasks.is_empty() {
-        tasks.push(Task::waiting(uri, "the manifest of its unload is not there yet"));
+    if demands.is_empty() {
+        demands.push(Demand::waiting(uri, "the manifest of its unload is not there yet"));
     }
-    Ok(tasks)
+    Ok(demands)
 }
 
 /// The jobs of an unload without a manifest, of which somebody says that it is complete.
-pub fn tasks_of_found(settings: &Settings, unload: Unload) -> Result<Vec<Task>, Error> {
+pub fn demands_of_found(settings: &Settings, unload: Unload) -> Result<Vec<Demand>, Error> {
     jobs_of(settings, unload)
 }
 
 /// A job for each folder of an unload.
-fn jobs_of(settings: &Settings, unload: Unload) -> Result<Vec<Task>, Error> {
+fn jobs_of(settings: &Settings, unload: Unload) -> Result<Vec<Demand>, Error> {
     let invalid = |source| Err(HeaderError::InvalidManifest { uri: unload.manifest.clone(), source }.into());
     if unload.folders().next().is_none() {
         return invalid(ManifestError::Empty);
@@ -86,5 +86,5 @@ fn jobs_of(settings: &Settings, unload: Unload) -> Result<Vec<Task>, Error> {
     }
     let unload = Arc::new(unload);
     let subject = |folder: &str| Subject::Folder { unload: unload.clone(), folder: folder.to_owned() };
-    Ok(unload.folders().map(|folder| Task::Job(Job { subject: subject(folder), sidecar: None })).collect())
+    Ok(unload.folders().map(|folder| Demand::Job(Job { subject: subject(folder), sidecar: None })).collect())
 }
