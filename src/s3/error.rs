@@ -57,6 +57,11 @@ impl S3Error {
         S3Error::own(operation, uri, "UnusableAnswer", format!("the server answered with {what}"))
     }
 
+    /// An object that must be there is not.
+    pub fn gone(operation: &'static str, uri: &Uri) -> S3Error {
+        S3Error { status: Some(404), ..S3Error::own(operation, uri, "NoSuchKey", "it is not there".to_owned()) }
+    }
+
     pub(super) fn broken_off(uri: &Uri, what: &dyn fmt::Display) -> S3Error {
         S3Error::own("GetObject", uri, "BrokenOff", format!("the server answered with a body that broke off: {what}"))
     }

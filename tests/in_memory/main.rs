@@ -12,6 +12,8 @@ mod concurrency;
 mod costs;
 mod deletion;
 mod docs;
+#[cfg(feature = "cli")]
+mod doctor;
 mod dry_run;
 mod faults;
 mod final_manifest;

@@ -30,6 +30,8 @@ pub enum Command {
     /// Write or show the columns of an unload
     #[command(subcommand)]
     Headers(HeadersCommand),
+    /// Try whether a store keeps what the promises rely on, with objects of its own that it deletes again
+    Doctor(Doctor),
     /// Do what an event asks for, as the function would
     Event {
         /// A file of JSON; - is standard input
@@ -95,6 +97,19 @@ pub struct Check {
     pub json: bool,
     #[command(flatten)]
     pub settings: SettingFlags,
+}
+
+#[derive(Args)]
+pub struct Doctor {
+    /// Where the objects are written; about 700 MiB for a minute
+    #[arg(value_name = "s3://BUCKET/SCRATCH-PREFIX", value_parser = place)]
+    pub place: Uri,
+    /// A KMS key to try as well
+    #[arg(long, value_name = "KEY")]
+    pub kms_key_id: Option<String>,
+    /// A line of JSON for each
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Globs are held against the key of a data object, or with --output single against the unload prefix; * matches

@@ -8,6 +8,7 @@ mod bars;
 mod check;
 mod client;
 mod demo;
+mod doctor;
 mod event;
 mod failure;
 mod headers;
@@ -50,6 +51,7 @@ async fn run(command: Command) -> Result<(), Failure> {
             headers::set(&place, names, file.as_deref(), options, replace).await
         }
         Command::Headers(HeadersCommand::Show { place, settings }) => headers::show(&place, &settings).await,
+        Command::Doctor(doctor) => doctor::run(doctor).await,
         Command::Event { file, settings } => event::run(&file, &settings).await,
         Command::Demo => demo::run().await,
         Command::Serve { port } => serve::run(port).await,
