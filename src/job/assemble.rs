@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::context::Context;
 use super::existing::Existing;
 use super::join::{RequiredBeginning, join};
-use super::prepare::Prepared;
+use super::prepared::Prepared;
 use super::sources::Sources;
 use super::specification::{SourceStart, Specification, look_at_start};
 use super::try_end::{Assumptions, BeginAnew, TryEnd};

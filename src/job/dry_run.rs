@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::context::Context;
 use super::delete;
 use super::demands::Job;
-use super::prepare::{Prepared, Ready};
+use super::prepared::{Prepared, Ready};
 use super::run::tries;
 use crate::copy::{Forecast, forecast};
 use crate::deadline::Deadline;

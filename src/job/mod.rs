@@ -14,7 +14,8 @@
 //! | after all jobs, a manifest of an unload's final objects | `final_manifest` |
 //! | the answer, in the form of who calls | `answer` |
 //!
-//! Every step knows the job, the settings and the client (`context`). `try_end` says how a try may end.
+//! Every step knows the job, the settings and the client (`context`). `prepared` has what a try comes to
+//! before it writes, and `try_end` how it may end.
 //!
 //! What is at the final key is looked at before anything else, and the write at the end is refused if that has changed
 //! since. So whatever a try writes was made from what was there after the try began, and a try that began earlier can't
@@ -32,6 +33,7 @@ mod final_manifest;
 mod handler;
 mod join;
 mod prepare;
+mod prepared;
 mod run;
 mod sources;
 mod specification;
