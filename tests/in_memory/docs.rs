@@ -67,3 +67,24 @@ fn no_idiom_has_to_be_guessed() {
     }
     assert!(looked > 80, "{looked} files");
 }
+
+/// Those that the README names by another errorType, or that hold the error of a module.
+const NOT_ITSELF: [&str; 7] = ["Setting", "Event", "Header", "Copy", "S3", "Rewritten", "SlicesUnlike"];
+
+#[test]
+fn the_readme_has_every_error() {
+    let readme = read("README.md").unwrap();
+    let mut looked = 0;
+    for file in ["src/error.rs", "src/header/error.rs", "src/copy/error.rs"] {
+        let text = read(file).unwrap();
+        let body = text.split("pub enum ").nth(1).unwrap().split("\n}\n").next().unwrap().to_owned();
+        let variants = body.lines().filter_map(|line| line.strip_prefix("    "));
+        let names = variants.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+        for name in names.map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap()) {
+            let is_there = NOT_ITSELF.contains(&name) || readme.contains(&format!("`{name}`"));
+            assert!(is_there, "README.md has no {name}, of {file}");
+            looked += 1;
+        }
+    }
+    assert!(looked > 30, "{looked} errors");
+}
