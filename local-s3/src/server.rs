@@ -16,6 +16,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::answers::{broken, denial, drain, error, half};
 use crate::api::{AByteEarlier, Api};
@@ -81,6 +82,13 @@ impl LocalS3 {
 
     pub fn put(&self, bucket: &str, key: &str, object: Object) {
         self.store().put(bucket, key, object);
+    }
+
+    /// The buckets and keys of objects that are written from now on.
+    pub fn created(&self) -> UnboundedReceiver<(String, String)> {
+        let (sender, receiver) = unbounded_channel();
+        self.store().created_objects = Some(sender);
+        receiver
     }
 
     pub fn get(&self, bucket: &str, key: &str) -> Option<Object> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crc_fast::CrcAlgorithm;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use crate::content::Content;
@@ -60,6 +61,8 @@ pub struct Store {
     pub hide_composite: bool,
     /// What the role's key pair may do; everything if this is `None`.
     pub policy: Option<Vec<Grant>>,
+    /// Is told the bucket and the key of each object that is written.
+    pub created_objects: Option<UnboundedSender<(String, String)>>,
     rules: BTreeMap<String, Rules>,
     /// How many ETags were made that are no MD5.
     etags: u64,
@@ -80,6 +83,7 @@ impl Default for Store {
             deny_checksums: false,
             hide_composite: false,
             policy: None,
+            created_objects: None,
             rules: BTreeMap::new(),
             etags: 0,
             created: 0,
@@ -120,6 +124,10 @@ impl Store {
     }
 
     pub fn put(&mut self, bucket: &str, key: &str, object: Object) {
+        if let Some(watcher) = &self.created_objects {
+            // Whoever watched may have gone.
+            let _ = watcher.send((bucket.to_owned(), key.to_owned()));
+        }
         let modified = self.now();
         self.objects.insert((bucket.to_owned(), key.to_owned()), Object { modified, ..object });
         self.changed(bucket, key);

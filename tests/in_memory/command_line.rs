@@ -3,12 +3,15 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use aws_sdk_s3::config::Credentials;
 use local_s3::{Content, Fault, Object};
 use serde_json::Value;
 use support::{MIB, World, manifest, rows};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use unload_header::demo::{BUCKET, EVENTS, fill};
+use unload_header::s3::{Attributes, Precondition, S3};
+use unload_header::uri::Uri;
 
 /// Starts it with nothing in its environment but what is needed for this world.
 fn start(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
@@ -386,4 +389,38 @@ async fn ctrl_c_leaves_the_parts_to_the_next_run() {
     written();
     let (status, out, _) = said(&world, &["add", &place(&world, "unload/"), "--json"]).await;
     assert_eq!((status, json(&out)[0]["parts"].as_u64(), written()), (0, Some(38), 38 - done));
+}
+
+/// What an app writes to it becomes a final object, as on AWS.
+#[tokio::test]
+async fn serve_runs_the_function_on_what_is_written() {
+    let none = World::in_process().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut served = start(&none, &["serve", &port, "--output", "single"], &[]);
+    let (mut out, mut line) = (BufReader::new(served.stdout.take().unwrap()), String::new());
+    while !line.starts_with('#') {
+        line.clear();
+        assert!(out.read_line(&mut line).await.unwrap() > 0);
+    }
+    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .endpoint_url(format!("http://127.0.0.1:{port}"))
+        .region(aws_config::Region::new("us-east-1"))
+        .credentials_provider(Credentials::new(local_s3::ACCESS_KEY, local_s3::SECRET_KEY, None, None, "test"));
+    let s3 = S3::new(&config.load().await);
+    let put = async |key: &str, text: String| {
+        let uri = Uri::new(BUCKET, key);
+        s3.put(&uri, text.into(), &Attributes::default(), &Precondition::None, None).await.unwrap();
+    };
+    put("unload/mine_.headers", "id,name".to_owned()).await;
+    put("unload/mine_0000_part_00", "1|a\n".to_owned()).await;
+    put("unload/mine_manifest", manifest(BUCKET, &[("unload/mine_0000_part_00", 4)], &[])).await;
+    let (mut err, mut said) = (BufReader::new(served.stderr.take().unwrap()), String::new());
+    while !said.contains("written    s3://my-unloads/final/mine.csv") {
+        assert!(err.read_line(&mut said).await.unwrap() > 0, "{said}");
+    }
+    let found = s3.get_small(&Uri::new(BUCKET, "final/mine.csv"), 100).await.unwrap().unwrap();
+    assert_eq!(found.bytes, "id|name\n1|a\n");
+    let taken = self::said(&none, &["serve", &port]).await;
+    assert_eq!((taken.0, taken.2.contains(&format!("port {port} of 127.0.0.1 can't be had"))), (1, true), "{taken:?}");
+    served.kill().await.unwrap();
 }

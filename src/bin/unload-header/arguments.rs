@@ -41,10 +41,12 @@ pub enum Command {
     },
     /// Run the sample events through the function, on an S3 in memory
     Demo,
-    /// Serve the sample events' bucket on http://127.0.0.1:PORT
+    /// Serve an S3 in memory on http://127.0.0.1:PORT, and run the function on what is written there
     Serve {
         #[arg(default_value_t = 9000)]
         port: u16,
+        #[command(flatten)]
+        settings: SettingFlags,
     },
     /// Print the completions of a shell
     Completions { shell: Shell },

@@ -3,6 +3,9 @@
 use std::fs;
 use std::io::Read;
 
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_s3::config::Credentials;
+use local_s3::{ACCESS_KEY, LocalS3, SECRET_KEY};
 use unload_header::s3::S3;
 use unload_header::settings::Settings;
 use unload_header::uri::Uri;
@@ -19,6 +22,15 @@ pub fn settings(flags: &SettingFlags) -> Result<Settings, Failure> {
 /// The client for these settings.
 pub async fn client(settings: &Settings) -> S3 {
     S3::from_env().await.owned_by(settings.owners())
+}
+
+/// The client of an S3 in memory.
+pub async fn in_memory(local: &LocalS3) -> S3 {
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(local.endpoint())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "in memory"));
+    S3::new(&config.load().await)
 }
 
 /// The place that is meant, if it is where unloads are: the longer of its prefix and UNLOAD_PREFIX.

@@ -2,19 +2,17 @@
 
 use std::io::Read;
 
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_s3::config::Credentials;
-use local_s3::{ACCESS_KEY, LocalS3, SECRET_KEY};
+use local_s3::LocalS3;
 use serde_json::Value;
 use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::demo as bucket;
 use unload_header::job::Handler;
 use unload_header::receipt::{Outcome, Receipt};
-use unload_header::s3::S3;
 use unload_header::settings::{Output, SettingError, Settings};
 use unload_header::unload::Compression;
 use unload_header::uri::Uri;
 
+use crate::client::in_memory;
 use crate::failure::Failure;
 
 /// Lines of an object that are shown.
@@ -23,11 +21,7 @@ const LINES: usize = 3;
 pub async fn run() -> Result<(), Failure> {
     let local = LocalS3::start(0).await?;
     bucket::fill(&local)?;
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(local.endpoint())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "demo"));
-    let s3 = S3::new(&config.load().await);
+    let s3 = in_memory(&local).await;
     let with = |output: &str| {
         let settings = Settings::read(|name| match name {
             "UNLOAD_PREFIX" => Some("unload/".to_owned()),

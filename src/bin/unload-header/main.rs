@@ -54,7 +54,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Doctor(doctor) => doctor::run(doctor).await,
         Command::Event { file, settings } => event::run(&file, &settings).await,
         Command::Demo => demo::run().await,
-        Command::Serve { port } => serve::run(port).await,
+        Command::Serve { port, settings } => serve::run(port, &settings).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "unload-header", &mut script);
