@@ -1,19 +1,21 @@
 //! The sample events, one after the other: what came in, what came out, and the receipt.
 
-use std::io::Read;
+use std::io::{self, Read, Write, stdout};
 
 use local_s3::LocalS3;
 use serde_json::Value;
 use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::demo as bucket;
 use unload_header::job::Handler;
-use unload_header::receipt::{Outcome, Receipt};
+use unload_header::receipt::{ColumnsFrom, Outcome, Proof, Receipt};
 use unload_header::settings::{Output, SettingError, Settings};
 use unload_header::unload::Compression;
+use unload_header::unload::name::SIDECAR;
 use unload_header::uri::Uri;
 
 use crate::client::in_memory;
 use crate::failure::Failure;
+use crate::show;
 
 /// Lines of an object that are shown.
 const LINES: usize = 3;
@@ -37,37 +39,59 @@ pub async fn run() -> Result<(), Failure> {
         Some((single, name, *shows, json))
     });
 
-    println!("UNLOAD_PREFIX=unload/, all other settings as they are; s3://{} is in memory.", bucket::BUCKET);
-    let mut written = 0;
-    for (handler, name, shows, json) in all.chain(merged) {
+    let mut out = stdout();
+    writeln!(
+        out,
+        "s3://{} is in memory, and looks as if Redshift had unloaded to it. Each sample event of",
+        bucket::BUCKET
+    )?;
+    writeln!(out, "events/ goes through the function: what came in, the names, what came out, and the receipt.")?;
+    let (mut written, mut proved, mut failed) = (0, 0, 0);
+    for (handler, name, shows, event) in all.chain(merged) {
         let output = if handler.settings.output == Output::Single { " ── OUTPUT=single" } else { "" };
-        println!("\n── events/{name}.json{output} ── {shows}");
-        match handler.handle(&serde_json::from_str::<Value>(json)?, Deadline::after(MAX_TIMEOUT)).await {
-            Ok(answer) if answer.receipts.is_empty() => println!("   answered, nothing to do"),
+        writeln!(out, "\n── events/{name}.json{output} ── {shows}")?;
+        match handler.handle(&serde_json::from_str::<Value>(event)?, Deadline::after(MAX_TIMEOUT)).await {
+            Ok(answer) if answer.receipts.is_empty() => writeln!(out, "   answered, nothing to do")?,
             Ok(answer) => {
-                written += answer.receipts.iter().filter(|receipt| receipt.outcome == Outcome::Written).count();
-                answer.receipts.iter().try_for_each(|receipt| show(&local, receipt))?;
+                for receipt in &answer.receipts {
+                    let is_proved = receipt.written.as_ref().is_some_and(|it| matches!(it.proof, Proof::Crc(_)));
+                    written += usize::from(receipt.outcome == Outcome::Written);
+                    proved += usize::from(receipt.outcome == Outcome::Written && is_proved);
+                    print(&mut out, &local, receipt)?;
+                }
                 let reply = serde_json::to_value(&answer)?;
                 if reply.get("receipts").is_none() {
-                    println!("   the answer: {reply}");
+                    writeln!(out, "   the answer: {reply}")?;
                 }
             }
-            Err(error) => println!("   failed, so that Lambda tries again: {}\n   {error}", error.kind()),
+            Err(error) => {
+                failed += 1;
+                writeln!(out, "   failed, so that Lambda retries it: {}\n   {error}", error.kind())?;
+            }
         }
     }
-    println!("\n{written} final objects written.");
+    writeln!(
+        out,
+        "\n{written} final objects written, {proved} of them with the CRC that header and rows must have together, as"
+    )?;
+    writeln!(out, "S3 computed it. {failed} event failed, as it should: nobody names the columns of its object.")?;
     Ok(())
 }
 
-fn show(local: &LocalS3, receipt: &Receipt) -> Result<(), serde_json::Error> {
+fn print(out: &mut impl Write, local: &LocalS3, receipt: &Receipt) -> io::Result<()> {
     if let Some(target) = &receipt.final_uri {
-        for (way, uri) in receipt.sources.iter().map(|source| ("in ", source)).chain([("out", target)]) {
-            println!("   {way}  {uri}");
-            first_lines(local, uri).iter().for_each(|line| println!("          {line}"));
+        let by_sidecar = receipt.written.as_ref().is_some_and(|it| it.columns_from == ColumnsFrom::Sidecar);
+        let keys = local.keys(bucket::BUCKET).into_iter().filter(|key| by_sidecar && key.ends_with(SIDECAR));
+        let is_of =
+            |uri: &String| receipt.sources.iter().any(|source| source.starts_with(uri.trim_end_matches(SIDECAR)));
+        let names = keys.map(|key| format!("s3://{}/{key}", bucket::BUCKET)).find(is_of);
+        let sources = receipt.sources.iter().map(|source| ("in   ", source));
+        for (way, uri) in sources.chain(names.iter().map(|uri| ("names", uri))).chain([("out  ", target)]) {
+            writeln!(out, "   {way}  {uri}")?;
+            first_lines(local, uri).iter().try_for_each(|line| writeln!(out, "            {line}"))?;
         }
     }
-    println!("   {}", serde_json::to_string(receipt)?);
-    Ok(())
+    writeln!(out, "   {}", show::receipt(receipt))
 }
 
 /// What a person would see of an object, decompressed.
