@@ -222,8 +222,16 @@ async fn an_unload_gets_its_final_manifest() {
     let arguments = ["add", &place(&world, "unload/"), "--final-manifest", "on", "--json"];
     let (status, out, err) = said(&world, &arguments).await;
     assert_eq!((status, out.lines().count()), (0, 5), "{err}");
-    let found: Value = serde_json::from_str(&world.text("final/q_manifest").await).unwrap();
-    assert_eq!(found["entries"].as_array().unwrap().len(), 3);
+    // Another manifest lists two of the same slices.
+    world.put("unload/q_000.headers", "id,name").await;
+    world.local().delete(&world.bucket, "final/q_manifest");
+    world.put("unload/q_000manifest", manifest(&world.bucket, &entries[..2], &[])).await;
+    let (status, _, err) = said(&world, &arguments).await;
+    assert_eq!(status, 0, "{err}");
+    for (key, count) in [("final/q_manifest", 3), ("final/q_000manifest", 2)] {
+        let found: Value = serde_json::from_str(&world.text(key).await).unwrap();
+        assert_eq!(found["entries"].as_array().unwrap().len(), count, "{key}");
+    }
 }
 
 #[tokio::test]

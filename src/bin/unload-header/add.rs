@@ -82,7 +82,13 @@ pub async fn run(add: Add) -> Result<(), Failure> {
                     }
                 }
             }
-            _ = ticks.tick() => report.bars.show(work, report.done())?,
+            _ = ticks.tick() => {
+                report.bars.show(work, report.done())?;
+                // Whatever is left is only being looked for.
+                if stopping && work.is_idle() {
+                    break;
+                }
+            }
             _ = &mut interrupt => {
                 if stopping {
                     return Err(Failure::Stopped("stopped at once; uploads may be left open".to_owned()));

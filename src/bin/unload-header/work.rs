@@ -51,7 +51,7 @@ impl<'a> Work<'a> {
         Work { settings, s3, deadline, jobs: jobs.into(), running, begun, ended }
     }
 
-    /// What units ask for, each job once. Nothing more is looked for after the deadline.
+    /// What units ask for, mostly each job once. Nothing more is looked for after the deadline.
     pub fn asked(&self, units: impl Stream<Item = Result<Unit, Error>>, place: &Uri) -> impl Stream<Item = Asked> {
         let Work { settings, s3, deadline, .. } = *self;
         let in_time = units.take_while(|_| std::future::ready(!deadline.left().is_zero())).enumerate();
@@ -72,14 +72,15 @@ impl<'a> Work<'a> {
                     what.collect()
                 }
             };
-            let siblings = what.len() - 1;
+            let siblings = what.len().saturating_sub(1);
             stream::iter(what.into_iter().map(move |what| Asked { unit, siblings, what }))
         });
-        // The manifests of several unloads may list the same object only with OUTPUT=each.
+        // Several manifests may list the same object. One that is to have a manifest of its final objects needs all of them.
+        let is_once = settings.output == Output::Each && !settings.final_manifest;
         let mut seen = HashSet::new();
         demands.buffered(self.jobs).flatten().filter(move |asked| {
             let is_new = match &asked.what {
-                What::Job(job, _) if settings.output == Output::Each => seen.insert(job.uri().clone()),
+                What::Job(job, _) if is_once => seen.insert(job.uri().clone()),
                 _ => true,
             };
             std::future::ready(is_new)
@@ -95,6 +96,11 @@ impl<'a> Work<'a> {
         self.running.borrow_mut().remove(&number);
         self.ended.set(sum(self.ended.get(), s3.progress()));
         result
+    }
+
+    /// Whether no job is under way.
+    pub fn is_idle(&self) -> bool {
+        self.running.borrow().is_empty()
     }
 
     /// The jobs that are writing, by their number, with how far each of them is.
