@@ -41,6 +41,11 @@ pub enum Error {
          by other unload prefixes or another FINAL_KEY or FINAL_BUCKET, or delete the object if it is not needed any more"
     )]
     FinalKeyTaken { target: Uri, other: String, job: String },
+    #[error(
+        "{target} was made of what the manifest {manifest} listed, which is gone; what is there now may be a part of it, and \
+         does not replace it; delete the final object if it is not needed any more"
+    )]
+    ManifestGone { target: Uri, manifest: Uri },
     #[error("the unload of {} is not complete yet: {_0}", _0.manifest)]
     UnloadIncomplete(Box<Incompleteness>),
     #[error(

@@ -34,14 +34,15 @@ pub async fn forecast(s3: &S3, assembly: &Assembly) -> Result<Forecast, CopyErro
     let expected = assembly.crc();
     let open = s3.uploads(&assembly.target).await?;
     let marked = multipart::marked(s3, assembly, &plan, expected, &open).await?;
-    let others = open.len() - usize::from(marked.is_some());
+    let is_resumed = marked.is_some();
+    let others = open.len() - usize::from(is_resumed);
     let done = marked.map(|marked| marked.done).unwrap_or_default();
     let missing: Vec<&PlannedPart> =
         (1..).zip(&plan.parts).filter(|(number, _)| !done.contains_key(number)).map(|(_, part)| part).collect();
 
     let mut effort = missing.iter().map(|part| reads(assembly, part).and(Effort::PUT)).fold(Effort::PUT, Effort::and);
     let mut time = copy_time(&missing) + COMPLETION + BODY;
-    if done.is_empty() {
+    if !is_resumed {
         effort = effort.and(Effort::PUT);
         time += REQUEST;
     }

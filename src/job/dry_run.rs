@@ -6,7 +6,7 @@ use super::context::Context;
 use super::delete;
 use super::demands::Job;
 use super::prepared::{Prepared, Ready};
-use super::run::tries;
+use super::run::in_time;
 use crate::copy::{Forecast, forecast};
 use crate::deadline::Deadline;
 use crate::error::Error;
@@ -60,12 +60,7 @@ pub enum AtKey {
 /// Goes through a job up to where something would be written, and changes nothing.
 pub async fn dry_run(settings: &Settings, s3: &S3, job: &Job, deadline: &Deadline) -> Result<Intent, Error> {
     let context = &Context { settings, s3, job, deadline };
-    let out_of_time = || Err(Error::OutOfTime { uri: job.uri().clone() });
-    if deadline.left().is_zero() {
-        return out_of_time();
-    }
-    let tries = tries(context, async |prepared| intent(context, prepared).await);
-    deadline.before_end(tries).await.unwrap_or_else(out_of_time)
+    in_time(context, async |prepared| intent(context, prepared).await).await
 }
 
 async fn intent(context: &Context<'_>, prepared: Prepared) -> Result<Intent, Error> {

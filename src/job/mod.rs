@@ -40,7 +40,7 @@ mod specification;
 mod try_end;
 
 pub use answer::{Answer, Ended};
-pub use demands::{Demand, Job, Subject, demands_of, demands_of_found};
+pub use demands::{Demand, Job, Subject, demands_of, demands_of_unload};
 pub use dry_run::{AtKey, Intent, PlannedObject, dry_run};
 pub use final_manifest::DoneUnload;
 pub use handler::Handler;

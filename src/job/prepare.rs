@@ -33,6 +33,10 @@ pub async fn prepare(context: &Context<'_>, assumptions: &Assumptions) -> Result
         let receipt = receipt.made_of(copied, context.job.rows());
         return Ok(TryEnd::Finished(Prepared::AlreadyThere { receipt, objects, columns }));
     }
+    let is_of_manifest = existing.seal.as_ref().is_some_and(|seal| seal.manifest_hash.is_some());
+    if is_of_manifest && !context.job.is_listed() {
+        return Err(Error::ManifestGone { target: existing.target, manifest: context.job.uri().clone() });
+    }
     let is_its_own = existing.seal.is_some();
     Ok(match assemble(context, specification, existing, assumptions).await? {
         ControlFlow::Break(end) => end,

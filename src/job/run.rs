@@ -25,17 +25,21 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub async fn run(settings: &Settings, s3: &S3, job: &Job, deadline: &Deadline) -> Result<Receipt, Error> {
     let begun = Instant::now();
     let context = &Context { settings, s3, job, deadline };
-    let out_of_time = || Err(Error::OutOfTime { uri: job.uri().clone() });
-    if deadline.left().is_zero() {
-        return out_of_time();
-    }
-    let tries = tries(context, async |prepared| carry_out(context, prepared).await);
-    let receipt = deadline.before_end(tries).await.unwrap_or_else(out_of_time)?;
+    let receipt = in_time(context, async |prepared| carry_out(context, prepared).await).await?;
     Ok(receipt.measured(s3.effort(), begun.elapsed()))
 }
 
-/// Tries a job, each time up to where something is written; and then `go_on`, which decides what becomes of it.
-pub async fn tries<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> Result<T, Error>) -> Result<T, Error> {
+/// Tries a job before the deadline, each time up to where something is written; and then `go_on`, which decides what
+/// becomes of it.
+pub async fn in_time<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> Result<T, Error>) -> Result<T, Error> {
+    let out_of_time = || Err(Error::OutOfTime { uri: context.job.uri().clone() });
+    if context.deadline.left().is_zero() {
+        return out_of_time();
+    }
+    context.deadline.before_end(tries(context, go_on)).await.unwrap_or_else(out_of_time)
+}
+
+async fn tries<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> Result<T, Error>) -> Result<T, Error> {
     let Context { settings, job, .. } = context;
     let compression = job.compression().or(settings.options.compression);
     let mut assumptions = Assumptions { compression, slices_may_differ: false };

@@ -66,7 +66,8 @@ impl Specification {
         let (seal, object) = (existing.seal.as_ref()?, &existing.head.as_ref()?.object);
         // Where sources are to be deleted, the seal must name the very manifest that lists them, so that the final object
         // can be recognized by it when they are gone.
-        let is_this = seal.manifest_hash == self.sources.manifest_hash || !context.settings.delete_source;
+        let deletes = context.settings.delete_source && context.job.is_listed();
+        let is_this = seal.manifest_hash == self.sources.manifest_hash || !deletes;
         if seal.fingerprint != self.fingerprint || !is_this {
             return None;
         }

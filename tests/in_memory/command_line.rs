@@ -197,6 +197,48 @@ async fn a_partition_is_not_taken_for_an_unload_of_its_own() {
     assert_eq!((status, out.matches("InvalidManifest").count(), out.matches("does not list it").count()), (1, 1, 2));
 }
 
+/// Slices that are left of an unload whose manifest and other slices are gone.
+#[tokio::test]
+async fn what_a_manifest_listed_is_not_replaced_by_what_is_left_of_it() {
+    let world = unloaded().await;
+    let keys = [0, 1, 2].map(|slice| format!("unload/q_000{slice}_part_00"));
+    let entries: Vec<(&str, u64)> = keys.iter().map(|key| (key.as_str(), 4)).collect();
+    world.put("unload/q_manifest", manifest(&world.bucket, &entries, &[])).await;
+    let all = place(&world, "unload/");
+    let arguments = ["add", &all, "--output", "single", "--json"];
+    assert_eq!(said(&world, &arguments).await.0, 0);
+    world.local().delete(&world.bucket, "unload/q_manifest");
+    for deletes in ["off", "on"] {
+        let arguments = [&arguments[..], &["--delete-source", deletes]].concat();
+        let (status, out, _) = said(&world, &arguments).await;
+        assert_eq!((status, out.contains("\"unchanged\"")), (0, true), "the same slices: {out}");
+    }
+    world.local().delete(&world.bucket, &keys[0]);
+    for more in [&["--dry-run"][..], &[], &["--delete-source", "on"]] {
+        let (status, out, _) = said(&world, &[&arguments[..], more].concat()).await;
+        assert_eq!((status, out.contains("ManifestGone")), (1, true), "{out}");
+    }
+    assert_eq!(world.text("final/q.csv").await, "id|name\n0|a\n1|a\n2|a\n");
+    world.local().delete(&world.bucket, "final/q.csv");
+    assert_eq!(said(&world, &arguments).await.0, 0, "it is a new unload, as who deletes the object says");
+}
+
+/// The manifest of a folder lists some of its files, and the others are not of its unload.
+#[tokio::test]
+async fn a_folder_with_a_manifest_is_that_manifests() {
+    let world = World::in_process().await;
+    for (key, text) in [("unload/a/x.csv", "1\n"), ("unload/a/y.csv", "2\n"), ("unload/a/.headers", "n")] {
+        world.put(key, text).await;
+    }
+    world.put("unload/a/manifest", manifest(&world.bucket, &[("unload/a/x.csv", 2)], &[])).await;
+    let arguments = ["add", &place(&world, "unload/a/"), "--output", "single", "--json"];
+    for _ in 0..2 {
+        let (status, out, err) = said(&world, &arguments).await;
+        assert_eq!((status, out.matches("does not list it").count()), (0, 1), "{out}{err}");
+        assert_eq!(world.text("final/a.csv").await, "n\n1\n");
+    }
+}
+
 /// Of an unload of which some slices are gone, the rest would be taken for all of it.
 #[tokio::test]
 async fn sources_that_no_manifest_lists_are_kept() {
@@ -260,6 +302,27 @@ async fn check_tells_what_is_not_done() {
     assert_eq!(said(&world, &["add", &all]).await.0, 0);
     let (status, _, err) = said(&world, &["check", &all]).await;
     assert_eq!((status, err.as_str()), (0, "3 done\n"));
+}
+
+/// Nothing is an orphan whose job was left out, fails, or writes a manifest of final objects.
+#[tokio::test]
+async fn only_what_nothing_asks_for_is_an_orphan() {
+    let world = unloaded().await;
+    let all = place(&world, "unload/");
+    let keys = [0, 1, 2].map(|slice| format!("unload/q_000{slice}_part_00"));
+    let entries: Vec<(&str, u64)> = keys.iter().map(|key| (key.as_str(), 4)).collect();
+    world.put("unload/q_manifest", manifest(&world.bucket, &entries, &[])).await;
+    assert_eq!(said(&world, &["add", &all, "--final-manifest", "on"]).await.0, 0);
+    for more in [&[][..], &["--final-manifest", "on"], &["--include", "*_0001_*"]] {
+        let (status, out, err) = said(&world, &[&["check", &all], more].concat()).await;
+        assert_eq!((status, out.contains("orphan")), (0, false), "{more:?}: {out}{err}");
+    }
+    world.local().delete(&world.bucket, "unload/q_.headers");
+    let (status, out, _) = said(&world, &["check", &all]).await;
+    assert_eq!((status, out.matches("failed ").count(), out.contains("orphan")), (1, 3, false), "{out}");
+    world.local().delete(&world.bucket, "unload/q_manifest");
+    let (_, out, _) = said(&world, &["check", &all]).await;
+    assert!(out.contains(&format!("orphan    {}", place(&world, "final/q_manifest"))), "{out}");
 }
 
 #[tokio::test]

@@ -56,12 +56,13 @@ struct Report {
 }
 
 pub async fn run(add: Add) -> Result<(), Failure> {
-    let settings = &settings(&add.settings)?;
-    let globs = &Globs::new(&add.selection).map_err(|error| Failure::Usage(error.to_string()))?;
-    let place = &below_unload_prefix(settings, &add.place)?;
+    let meant = add.meant;
+    let settings = &settings(&meant.settings)?;
+    let globs = &Globs::new(&meant.selection).map_err(|error| Failure::Usage(error.to_string()))?;
+    let place = &below_unload_prefix(settings, &meant.place)?;
     let s3 = &client(settings).await;
     let (deadline, stop) = Deadline::stoppable(NO_DEADLINE);
-    let (work, mut report) = (&Work::new(settings, s3, &deadline, add.jobs), Report::new(add.json));
+    let (work, mut report) = (&Work::new(settings, s3, &deadline, meant.jobs), Report::new(meant.json));
     let asked = work.asked(units(settings, s3, place, globs), place);
     let answers = asked.map(|asked| answer(work, asked, add.dry_run)).buffer_unordered(work.jobs);
     let (mut answers, mut unloads, mut ticks) = (pin!(answers), HashMap::new(), interval(TICK));

@@ -10,7 +10,7 @@ use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::job::{AtKey, Intent, Job, Subject, dry_run};
 use unload_header::receipt::Outcome;
 use unload_header::s3::{S3, SMALL_REQUESTS_AT_ONCE};
-use unload_header::seal::Seal;
+use unload_header::seal::{JobId, Seal};
 use unload_header::settings::Settings;
 use unload_header::uri::Uri;
 
@@ -27,11 +27,14 @@ struct Finding {
     uri: Uri,
     final_uri: Option<Uri>,
     reason: Option<String>,
+    /// The job that it is of, as a seal names it.
+    job: String,
 }
 
 impl Finding {
     fn new(state: &'static str, uri: &Uri, reason: impl Into<Option<String>>) -> Finding {
-        Finding { state, uri: uri.clone(), final_uri: None, reason: reason.into() }
+        let job = JobId::new(uri, "").to_string();
+        Finding { state, uri: uri.clone(), final_uri: None, reason: reason.into(), job }
     }
 
     /// Whether nothing is left to be done.
@@ -59,29 +62,37 @@ impl Finding {
 }
 
 pub async fn run(check: Check) -> Result<(), Failure> {
-    let settings = &settings(&check.settings)?;
-    let globs = &Globs::new(&check.selection).map_err(|error| Failure::Usage(error.to_string()))?;
-    let place = &below_unload_prefix(settings, &check.place)?;
+    let meant = check.meant;
+    let settings = &settings(&meant.settings)?;
+    let globs = &Globs::new(&meant.selection).map_err(|error| Failure::Usage(error.to_string()))?;
+    let place = &below_unload_prefix(settings, &meant.place)?;
     let s3 = &client(settings).await;
     let deadline = Deadline::after(MAX_TIMEOUT * 100);
-    let work = &Work::new(settings, s3, &deadline, check.jobs);
+    let work = &Work::new(settings, s3, &deadline, meant.jobs);
     let asked = work.asked(units(settings, s3, place, globs), place);
     let found = asked.map(|asked| finding(work, asked)).buffer_unordered(work.jobs);
     let (mut found, mut states, mut targets, mut is_done) =
         (pin!(found), BTreeMap::<_, u64>::new(), HashSet::new(), true);
+    let mut untold = HashSet::new();
     let mut tell = |finding: Finding| -> Result<(), Failure> {
         *states.entry(finding.state).or_default() += 1;
         is_done &= finding.is_done();
-        let line = if check.json { finding.json().to_string() } else { finding.text() };
+        let line = if meant.json { finding.json().to_string() } else { finding.text() };
         Ok(writeln!(stdout(), "{line}")?)
     };
     while let Some(finding) = found.next().await {
-        targets.extend(finding.final_uri.clone());
+        match &finding.final_uri {
+            Some(target) => drop(targets.insert(target.clone())),
+            None => drop(untold.insert(finding.job.clone())),
+        }
         tell(finding)?;
     }
     let finals = Uri::new(settings.final_bucket.as_ref().unwrap_or(&place.bucket), settings.final_key.literal());
-    for finding in orphans(settings, s3, place, &finals, &targets).await? {
-        tell(finding)?;
+    // Globs leave out jobs whose final objects are wanted all the same.
+    if meant.selection.is_all() {
+        for finding in orphans(settings, s3, place, &finals, (&targets, &untold)).await? {
+            tell(finding)?;
+        }
     }
     for upload in s3.uploads_below(&finals).await? {
         let reason = "a run that was stopped has left it, or one is under way".to_owned();
@@ -102,7 +113,10 @@ async fn finding(work: &Work<'_>, asked: Asked) -> Finding {
             let uri = receipt.sources.first().and_then(|uri| Uri::parse(uri)).unwrap_or(Uri::new("", ""));
             Finding::new(receipt.outcome.name(), &uri, receipt.reason)
         }
-        What::Job(job, _) => work.with(&job, async |s3| of_job(work.settings, s3, &job, work.deadline).await).await,
+        What::Job(job, _) => {
+            let finding = work.with(&job, async |s3| of_job(work.settings, s3, &job, work.deadline).await).await;
+            Finding { job: JobId::new(job.uri(), job.folder()).to_string(), ..finding }
+        }
     }
 }
 
@@ -132,13 +146,14 @@ async fn of_job(settings: &Settings, s3: &S3, job: &Job, deadline: &Deadline) ->
     }
 }
 
-/// Final objects that a job below the place has made, and that no job would make now.
+/// Final objects that a job below the place has made, and that no job would make now. `targets` are those that jobs
+/// would make; what the jobs in `untold` would make is not known.
 async fn orphans(
     settings: &Settings,
     s3: &S3,
     place: &Uri,
     finals: &Uri,
-    targets: &HashSet<Uri>,
+    (targets, untold): (&HashSet<Uri>, &HashSet<String>),
 ) -> Result<Vec<Finding>, Failure> {
     // Their sources were to be deleted, so that nothing tells which are still wanted.
     if settings.delete_source || finals.key.is_empty() && settings.final_bucket.is_none() {
@@ -146,16 +161,23 @@ async fn orphans(
     }
     let keys = s3.list(&finals.bucket, &finals.key).await?;
     let others = keys.into_iter().map(|key| finals.sibling(key)).filter(|uri| !targets.contains(uri));
-    let heads = stream::iter(others).map(|uri| async move { Ok::<_, Failure>((s3.head(&uri).await?, uri)) });
-    let heads: Vec<_> = heads.buffer_unordered(SMALL_REQUESTS_AT_ONCE).try_collect().await?;
-    let mut orphans: Vec<Finding> = heads
-        .into_iter()
-        .filter_map(|(head, uri)| {
-            let job = Seal::on(&head?)?.job?.to_string();
-            job.starts_with(&place.to_string())
-                .then(|| Finding::new("orphan", &uri, format!("nothing below {place} asks for it any more; {job} did")))
-        })
-        .collect();
+    let found = stream::iter(others).map(|uri| async move {
+        let seal = s3.head(&uri).await?.as_ref().and_then(Seal::on);
+        let job = seal.and_then(|seal| seal.job).map(|job| job.to_string());
+        let Some(job) = job.filter(|job| job.starts_with(&place.to_string()) && !untold.contains(job)) else {
+            return Ok(None);
+        };
+        // A manifest of final objects is wanted as long as the unload's own is there.
+        if let Some(manifest) = job.strip_suffix(" manifest").and_then(Uri::parse)
+            && s3.head(&manifest).await?.is_some()
+        {
+            return Ok(None);
+        }
+        let reason = format!("nothing below {place} asks for it any more; {job} did");
+        Ok::<_, Failure>(Some(Finding::new("orphan", &uri, reason)))
+    });
+    let found: Vec<_> = found.buffer_unordered(SMALL_REQUESTS_AT_ONCE).try_collect().await?;
+    let mut orphans: Vec<Finding> = found.into_iter().flatten().collect();
     orphans.sort_by(|one, other| one.uri.key.cmp(&other.uri.key));
     Ok(orphans)
 }

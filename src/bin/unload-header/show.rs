@@ -131,7 +131,9 @@ pub fn planned_tree(object: &PlannedObject) -> String {
         };
         let _ = writeln!(tree, "           {branch} {numbers:<9} {how:<6} {:>10}  {from}", size(bytes));
     }
-    let _ = write!(tree, "           {}", sum_of([object]));
+    let mut sum = Sum::default();
+    sum.add(object);
+    let _ = write!(tree, "           {sum}");
     if object.forecast.resumed > 0 {
         let _ = write!(tree, "; {} there from a run that was stopped", count(object.forecast.resumed as u64, "part"));
     }
@@ -139,13 +141,6 @@ pub fn planned_tree(object: &PlannedObject) -> String {
         let _ = write!(tree, "; then {} deleted", count(object.deletes as u64, "source"));
     }
     tree
-}
-
-/// What planned objects take together.
-pub fn sum_of<'o>(objects: impl IntoIterator<Item = &'o PlannedObject>) -> String {
-    let mut sum = Sum::default();
-    objects.into_iter().for_each(|object| sum.add(object));
-    sum.to_string()
 }
 
 /// What planned objects take together.

@@ -7,7 +7,7 @@ use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use unload_header::error::Error;
 use unload_header::header::membership::read_manifest;
-use unload_header::job::{Demand, demands_of, demands_of_found};
+use unload_header::job::{Demand, demands_of, demands_of_unload};
 use unload_header::receipt::{Outcome, Receipt};
 use unload_header::s3::{ListedObject, S3};
 use unload_header::settings::{Output, Settings};
@@ -56,7 +56,7 @@ impl Unit {
     pub async fn demands(self, settings: &Settings, s3: &S3) -> Result<Vec<Demand>, Error> {
         match self {
             Unit::Object(uri) => demands_of(settings, s3, &uri).await,
-            Unit::Found(unload) => demands_of_found(settings, unload),
+            Unit::Found(unload) => demands_of_unload(settings, unload),
             Unit::Left(receipt) => Ok(vec![Demand::Idle(receipt)]),
         }
     }
@@ -109,7 +109,10 @@ async fn grouped(
             Role::Manifest => match read_manifest(s3, &place.sibling(&object.key)).await {
                 Ok(found) => found,
                 // Its own job tells what is wrong with it.
-                Err(_) => Some(Unload::found(&place.bucket, object.key.trim_end_matches("manifest"), Vec::new())),
+                Err(_) => {
+                    let prefix = object.key.strip_suffix("manifest").unwrap_or_default();
+                    Some(Unload::found(&place.bucket, prefix, Vec::new()))
+                }
             },
         };
         let Some(unload) = manifest else {
@@ -148,11 +151,14 @@ async fn found(
         let names = readings(&object.key);
         let uri = place.sibling(&object.key);
         let is_of_manifest = |name: &&Name<'_>| name.number != Number::None && prefixes.contains(name.unload_prefix);
-        if let Some(name) = names.iter().find(is_of_manifest) {
+        let name = match names.iter().find(is_of_manifest) {
+            Some(name) => name.clone(),
+            None => named(settings, s3, place, &names, &mut known).await?,
+        };
+        if prefixes.contains(name.unload_prefix) {
             units.push(left(&uri, format!("{}, of its unload, does not list it", place.sibling(name.manifest()))));
             continue;
         }
-        let name = named(settings, s3, place, &names, &mut known).await?;
         // Whoever names a folder below UNLOAD_PREFIX means all that is in it.
         let is_meant = name.unload_prefix == place.key && place.key != settings.unload_prefix;
         if name.number == Number::None && !is_meant {

@@ -8,7 +8,7 @@ mod single;
 
 pub use self::demand::Demand;
 pub use self::job::{Job, Subject};
-pub use self::single::demands_of_found;
+pub use self::single::demands_of_unload;
 use crate::error::Error;
 use crate::s3::S3;
 use crate::settings::{Output, Settings};

@@ -17,7 +17,7 @@ use crate::uri::Uri;
 
 pub async fn demands_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Demand>, Error> {
     match membership::read_manifest(s3, uri).await? {
-        Some(unload) => jobs_of(settings, unload),
+        Some(unload) => demands_of_unload(settings, unload),
         None if s3.head(uri).await?.is_none() => Err(Error::ObjectMissing { uri: uri.clone() }),
         None => demands_of_object(settings, s3, uri).await,
     }
@@ -33,7 +33,7 @@ pub async fn demands_of_object(settings: &Settings, s3: &S3, uri: &Uri) -> Resul
         }
         let version = unload.version.as_ref().map(manifest_hash);
         let folder = unload.folder_of(&uri.key).to_owned();
-        let mut demands = jobs_of(settings, unload)?;
+        let mut demands = demands_of_unload(settings, unload)?;
         let is_its_own = |demand: &Demand| matches!(demand, Demand::Job(job) if job.folder() == folder);
         let Some(Demand::Job(job)) = demands.iter().find(|demand| is_its_own(demand)) else { continue };
         let target = settings.final_uri(job.uri(), job.unload_prefix(), job.compression())?;
@@ -52,7 +52,7 @@ pub async fn demands_of_object(settings: &Settings, s3: &S3, uri: &Uri) -> Resul
 pub async fn demands_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Demand>, Error> {
     let mut demands = Vec::new();
     for unload in unloads_of_sidecar(settings, s3, uri).await? {
-        demands.extend(jobs_of(settings, unload)?.into_iter().map(|demand| demand.by_sidecar(uri)));
+        demands.extend(demands_of_unload(settings, unload)?.into_iter().map(|demand| demand.by_sidecar(uri)));
     }
     if demands.is_empty() {
         demands.push(Demand::waiting(uri, "the manifest of its unload is not there yet"));
@@ -60,13 +60,8 @@ pub async fn demands_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Resu
     Ok(demands)
 }
 
-/// The jobs of an unload without a manifest, of which somebody says that it is complete.
-pub fn demands_of_found(settings: &Settings, unload: Unload) -> Result<Vec<Demand>, Error> {
-    jobs_of(settings, unload)
-}
-
 /// A job for each folder of an unload.
-fn jobs_of(settings: &Settings, unload: Unload) -> Result<Vec<Demand>, Error> {
+pub fn demands_of_unload(settings: &Settings, unload: Unload) -> Result<Vec<Demand>, Error> {
     let invalid = |source| Err(HeaderError::InvalidManifest { uri: unload.manifest.clone(), source }.into());
     if unload.folders().next().is_none() {
         return invalid(ManifestError::Empty);
