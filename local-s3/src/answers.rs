@@ -40,9 +40,15 @@ pub fn broken() -> HttpError {
     HttpError::new(Box::new(io::Error::from(io::ErrorKind::ConnectionReset)))
 }
 
+/// An answer with all of its body.
+pub async fn whole(response: Response<Body>) -> Response<Bytes> {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    Response::from_parts(parts, body)
+}
+
 /// An answer's first half, and the length of the whole.
 pub async fn half(response: Response<Body>) -> (response::Parts, Bytes, usize) {
-    let (parts, body) = response.into_parts();
-    let whole = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    (parts, whole.slice(..whole.len() / 2), whole.len())
+    let (parts, body) = whole(response).await.into_parts();
+    (parts, body.slice(..body.len() / 2), body.len())
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use hyper::body::Bytes;
+use hyper::header::HeaderValue;
+use hyper::http::{Response, request};
 use tokio::sync::oneshot;
 
-use crate::request::Request;
+use crate::request::{COPY_RANGE, Request};
 use crate::store::Store;
 
 /// What may happen to a request instead of being answered.
@@ -25,10 +28,34 @@ pub enum Fault {
     Late(Duration),
     /// It takes effect, and is answered, once the test says so.
     Held(oneshot::Receiver<()>),
-    /// A copied range begins and ends a byte too early.
-    WrongRange,
+    /// It is changed, and then answered as if it had come so. Its signature is not looked at.
+    OtherRequest(Box<dyn FnOnce(&mut request::Parts) + Send>),
+    /// It takes effect, and its answer is changed.
+    OtherAnswer(Box<dyn FnOnce(&mut Response<Bytes>) + Send>),
     /// Something else happens first; then the request is answered as always.
     Meanwhile(Box<dyn FnOnce(&mut Store) + Send>),
+}
+
+impl Fault {
+    /// The server does not know a header.
+    pub fn ignoring(header: &'static str) -> Fault {
+        Fault::OtherRequest(Box::new(move |parts| drop(parts.headers.remove(header))))
+    }
+
+    /// A copied range begins and ends a byte too early.
+    pub fn wrong_range() -> Fault {
+        Fault::OtherRequest(Box::new(|parts| {
+            let range = parts.headers.get(COPY_RANGE).and_then(|range| range.to_str().ok());
+            let ends = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+            let earlier = |end: &str| end.parse::<u64>().ok()?.checked_sub(1);
+            let earlier = ends.and_then(|(first, last)| Some((earlier(first)?, earlier(last)?)));
+            if let Some(range) =
+                earlier.and_then(|(first, last)| HeaderValue::try_from(format!("bytes={first}-{last}")).ok())
+            {
+                parts.headers.insert(COPY_RANGE, range);
+            }
+        }))
+    }
 }
 
 /// Chooses what each request meets.

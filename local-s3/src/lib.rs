@@ -45,6 +45,8 @@ pub mod store;
 
 pub use content::Content;
 pub use faults::Fault;
+// Of the requests and answers that faults change.
+pub use hyper::HeaderMap;
 pub use keys::{ACCESS_KEY, ROLE_KEY, SECRET_KEY};
 pub use object::Object;
 pub use request::Request;

@@ -29,7 +29,7 @@ pub struct Request {
     pub bytes: u64,
 }
 
-const COPY_RANGE: &str = "x-amz-copy-source-range";
+pub const COPY_RANGE: &str = "x-amz-copy-source-range";
 
 impl Request {
     /// Tells the operation by method and query. What it needs is left empty.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
-use hyper::header::{CONTENT_LENGTH, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
 use hyper::http::{Response, request};
 use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
@@ -18,8 +18,8 @@ use s3s::{Body, HttpError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::answers::{broken, denial, drain, error, half};
-use crate::api::{AByteEarlier, Api};
+use crate::answers::{broken, denial, drain, error, half, whole};
+use crate::api::Api;
 use crate::faults::{Fault, Recorder};
 use crate::keys::{ACCESS_KEY, ROLE_KEY, SECRET_KEY};
 use crate::permissions::needs;
@@ -34,6 +34,8 @@ pub struct LocalS3 {
     store: Arc<Mutex<Store>>,
     traffic: Arc<Mutex<Recorder>>,
     service: S3Service,
+    /// The same, for requests without a signature.
+    unsigned: S3Service,
 }
 
 impl std::fmt::Debug for LocalS3 {
@@ -72,7 +74,8 @@ impl LocalS3 {
         let mut keys = SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY);
         keys.register(ROLE_KEY.to_owned(), SECRET_KEY.into());
         service.set_auth(keys);
-        LocalS3 { endpoint, store, traffic: Arc::default(), service: service.build() }
+        let unsigned = S3ServiceBuilder::new(Api::new(store.clone())).build();
+        LocalS3 { endpoint, store, traffic: Arc::default(), service: service.build(), unsigned }
     }
 
     /// The value for `AWS_ENDPOINT_URL_S3`.
@@ -199,15 +202,17 @@ impl LocalS3 {
 
     async fn answer_with_body(&self, mut request: hyper::Request<Body>) -> Result<Response<Body>, HttpError> {
         let (parts, body) = request.into_parts();
+        let method = parts.method.clone();
         let fault = self.record(&parts);
         request = hyper::Request::from_parts(parts.clone(), body);
-        let call = async |request| match self.refused(&parts) {
+        let call_of = async |service: &S3Service, request| match self.refused(&parts) {
             Some(answer) => {
                 drain(request).await;
                 Ok(answer)
             }
-            None => self.service.call(request).await,
+            None => service.call(request).await,
         };
+        let call = async |request| call_of(&self.service, request).await;
         match fault {
             None => call(request).await,
             Some(Fault::Error(status, code)) => {
@@ -240,9 +245,21 @@ impl LocalS3 {
                 let _ = released.await;
                 call(request).await
             }
-            Some(Fault::WrongRange) => {
-                request.extensions_mut().insert(AByteEarlier);
-                call(request).await
+            Some(Fault::OtherRequest(change)) => {
+                let (mut parts, body) = request.into_parts();
+                change(&mut parts);
+                parts.headers.remove(AUTHORIZATION);
+                call_of(&self.unsigned, hyper::Request::from_parts(parts, body)).await
+            }
+            Some(Fault::OtherAnswer(change)) => {
+                let mut answer = whole(call(request).await?).await;
+                change(&mut answer);
+                let (mut parts, body) = answer.into_parts();
+                // To a HEAD, it is the object's length.
+                if method != Method::HEAD {
+                    parts.headers.insert(CONTENT_LENGTH, body.len().into());
+                }
+                Ok(Response::from_parts(parts, Body::from(body)))
             }
             Some(Fault::Meanwhile(change)) => {
                 change(&mut self.store());
@@ -251,7 +268,7 @@ impl LocalS3 {
         }
     }
 
-    /// The refusal of a request because of the bucket's region, its checksums, or the role's policy.
+    /// The refusal of a request because of the bucket's region or owner, what it lacks, its checksums, or the role's policy.
     fn refused(&self, parts: &request::Parts) -> Option<Response<Body>> {
         let store = self.store();
         let request = request_of(parts, &store);
@@ -270,6 +287,11 @@ impl LocalS3 {
             .any(|(bucket, owner)| matches!((bucket, owner), (Some(it), Some(owner)) if is_other(it, owner)))
         {
             return Some(error(StatusCode::FORBIDDEN, "AccessDenied"));
+        }
+        // AWS asks for it where a body comes (`apache/arrow-rs-object-store#155`), Ceph also where S3 copies: there the same
+        // code answers UploadPartCopy (`ceph/ceph`, rgw_rest_s3.cc, RGWPutObj_ObjStore_S3::get_params).
+        if parts.method == Method::PUT && !parts.headers.contains_key(CONTENT_LENGTH) {
+            return Some(error(StatusCode::LENGTH_REQUIRED, "MissingContentLength"));
         }
         let has_checksum = |name: &hyper::header::HeaderName| name.as_str().starts_with("x-amz-checksum-");
         let is_read = [Method::GET, Method::HEAD].contains(&parts.method);

@@ -1,5 +1,6 @@
 //! An operation that failed: what S3 said of it, and what that means.
 
+use std::error::Error;
 use std::fmt;
 
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
@@ -32,7 +33,7 @@ impl S3Error {
     /// `own` is the client's region.
     pub(super) fn new<E>(operation: &'static str, uri: &Uri, error: SdkError<E>, own: &str) -> S3Error
     where
-        E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
+        E: Error + ProvideErrorMetadata + RequestId + 'static,
     {
         // The SDK does not follow such a redirect. The answer to a HEAD has only this header, no body
         // (awslabs/aws-sdk-rust#183, dacort/s3grep#4).
@@ -46,7 +47,8 @@ impl S3Error {
         let request_id = error.request_id().map(str::to_owned);
         let message = match error.message() {
             Some(message) => message.to_owned(),
-            None if status.is_some() => String::new(),
+            None if status.is_some_and(|status| status >= 300) => String::new(),
+            None if status.is_some() => format!("the server answered with what can't be read: {}", cause(&error)),
             None => DisplayErrorContext(&error).to_string(),
         };
         S3Error { operation, uri: uri.clone(), part: None, status, code, message, request_id, regions }
@@ -163,6 +165,12 @@ impl S3Error {
     }
 }
 
+/// What is at the root of an error. The SDK shows the answer as well, which may hold rows.
+fn cause(error: &(dyn Error + 'static)) -> String {
+    let root = std::iter::successors(Some(error), |&error| error.source()).last().unwrap_or(error).to_string();
+    root.trim_end_matches(" This is likely a bug in the SDK.").to_owned()
+}
+
 enum Diagnosis<'e> {
     /// S3 answered 403 to a read, which may hide a 404.
     AccessDenied,
@@ -200,4 +208,4 @@ impl fmt::Display for S3Error {
     }
 }
 
-impl std::error::Error for S3Error {}
+impl Error for S3Error {}

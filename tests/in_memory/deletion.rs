@@ -51,7 +51,7 @@ async fn a_source_is_kept_when_anything_is_in_doubt() {
     }
     // The result was refused.
     let world = crate::bucket::world(LARGE).await;
-    world.local().judge(|request| (request.operation == "UploadPartCopy").then_some(Fault::WrongRange));
+    world.local().judge(|request| (request.operation == "UploadPartCopy").then_some(Fault::wrong_range()));
     world.run(&DELETE, &[KEY]).await.unwrap_err();
     assert!(world.local().get("bucket", KEY).is_some());
 }

@@ -35,4 +35,5 @@ mod resume;
 mod sample_events;
 mod troubleshooting;
 mod ways_in;
+mod wire;
 mod worlds;

@@ -243,7 +243,7 @@ async fn a_wrong_copy_never_becomes_a_final_object() {
     right(&world, &expected);
 
     world.local().delete("bucket", FINAL);
-    world.local().judge(|request| request.copy_range.as_ref().map(|_| Fault::WrongRange));
+    world.local().judge(|request| request.copy_range.as_ref().map(|_| Fault::wrong_range()));
     let error = world.run(&variables, &[MANIFEST]).await.unwrap_err();
     assert_eq!(error.kind(), "S3.BadDigest");
     assert!(world.local().get("bucket", FINAL).is_none() && world.local().uploads().is_empty());

@@ -121,7 +121,7 @@ async fn the_crc_of_a_source_in_parts_follows_from_those_of_the_parts() {
             }
         }
         let world = world(source(LARGE).composite(algorithm, 8 * MIB as u64)).await;
-        world.local().judge(|request| request.copy_range.as_ref().map(|_| Fault::WrongRange));
+        world.local().judge(|request| request.copy_range.as_ref().map(|_| Fault::wrong_range()));
         assert_eq!(world.run(&[], &[KEY]).await.unwrap_err().kind(), "S3.BadDigest");
         assert!(world.local().get("bucket", FINAL).is_none());
     }

@@ -56,7 +56,7 @@ async fn a_wrong_range_never_becomes_a_final_object() {
             let mut copies = 0;
             world.local().judge(move |request| {
                 copies += usize::from(request.operation == "UploadPartCopy");
-                (request.operation == "UploadPartCopy" && copies % 3 == nth % 3).then_some(Fault::WrongRange)
+                (request.operation == "UploadPartCopy" && copies % 3 == nth % 3).then_some(Fault::wrong_range())
             });
             let error = world.run(&[], &[KEY]).await.unwrap_err();
             assert_eq!(error.kind(), "S3.BadDigest");
@@ -70,7 +70,7 @@ async fn a_wrong_range_never_becomes_a_final_object() {
 #[tokio::test(start_paused = true)]
 async fn a_range_that_was_wrong_once_is_copied_again() {
     let world = world(LARGE).await;
-    world.local().fail("UploadPartCopy", 2, Fault::WrongRange);
+    world.local().fail("UploadPartCopy", 2, Fault::wrong_range());
     assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
     assert!(final_object(&world).content == with_header(&source(LARGE)));
 }
