@@ -32,6 +32,8 @@ pub struct Head {
     pub archive: Option<String>,
     /// Whether the object has tags. To know them takes another request.
     pub tagged: bool,
+    /// The KMS key under which it is encrypted.
+    pub kms_key_id: Option<String>,
     /// In seconds since 1970.
     pub modified: i64,
 }

@@ -73,7 +73,7 @@ impl S3 {
             return Err(S3Error::unusable("HeadObject", uri, "no Content-Length or ETag"));
         };
         let object = ObjectVersion { uri: uri.clone(), size, etag, crc, is_composite };
-        Ok(Some(Head { object, attributes, archive, tagged, modified }))
+        Ok(Some(Head { object, attributes, archive, tagged, kms_key_id: head.ssekms_key_id, modified }))
     }
 
     /// GetObject of a whole small object; `None` if there is no such object, an error if it has more than `limit` bytes.

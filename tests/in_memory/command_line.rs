@@ -425,7 +425,13 @@ async fn a_closed_pipe_ends_it() {
 
 /// What S3 has when it is stopped is not copied again.
 #[tokio::test]
-async fn ctrl_c_leaves_the_parts_to_the_next_run() {
+async fn ctrl_c_and_sigterm_leave_the_parts_to_the_next_run() {
+    for signal in ["-INT", "-TERM"] {
+        stopped_by(signal).await;
+    }
+}
+
+async fn stopped_by(signal: &str) {
     let world = World::in_process().await;
     let source = Object::new(Content::repeat(rows(MIB), 2 << 30));
     world.local().put(&world.bucket, "unload/q_0000_part_00", source);
@@ -448,7 +454,7 @@ async fn ctrl_c_leaves_the_parts_to_the_next_run() {
         begun += written();
     }
     let id = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).await.unwrap();
     assert_eq!(child.wait().await.unwrap().code(), Some(130), "{err}");

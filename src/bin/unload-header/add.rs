@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use indicatif::HumanDuration;
-use tokio::signal::ctrl_c;
 use tokio::time::interval;
 use unload_header::copy::CopyError;
 use unload_header::deadline::Deadline;
@@ -22,6 +21,7 @@ use crate::bars::{Bars, TICK};
 use crate::client::{below_unload_prefix, client, settings};
 use crate::failure::Failure;
 use crate::show::{self, Sum, count, size};
+use crate::stop::asked_to_stop;
 use crate::units::{Globs, units};
 use crate::work::{Asked, What, Work};
 
@@ -66,7 +66,7 @@ pub async fn run(add: Add) -> Result<(), Failure> {
     let asked = work.asked(units(settings, s3, place, globs), place);
     let answers = asked.map(|asked| answer(work, asked, add.dry_run)).buffer_unordered(work.jobs);
     let (mut answers, mut unloads, mut ticks) = (pin!(answers), HashMap::new(), interval(TICK));
-    let (mut stopping, mut interrupt) = (false, Box::pin(ctrl_c()));
+    let (mut stopping, mut interrupt) = (false, Box::pin(asked_to_stop()));
     loop {
         tokio::select! {
             next = answers.next() => {
@@ -96,8 +96,8 @@ pub async fn run(add: Add) -> Result<(), Failure> {
                 }
                 stopping = true;
                 stop.now();
-                interrupt = Box::pin(ctrl_c());
-                report.bars.without(|| writeln!(stderr(), "stopping: parts that S3 has are left to the next run (Ctrl-C: at once)"))?;
+                interrupt = Box::pin(asked_to_stop());
+                report.bars.without(|| writeln!(stderr(), "stopping: parts that S3 has are left to the next run (again: at once)"))?;
             }
         }
     }

@@ -18,7 +18,7 @@ pub enum Failure {
     /// Something has failed or is not done, and was named already.
     #[error("")]
     Named,
-    /// By Ctrl-C.
+    /// By Ctrl-C or SIGTERM.
     #[error("{0}")]
     Stopped(String),
     #[error("nobody reads standard output any more")]

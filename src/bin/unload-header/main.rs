@@ -14,6 +14,7 @@ mod failure;
 mod headers;
 mod serve;
 mod show;
+mod stop;
 mod units;
 mod work;
 
@@ -25,6 +26,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::arguments::{Arguments, Command, HeadersCommand};
 use crate::failure::Failure;
+use crate::stop::asked_to_stop;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -45,13 +47,26 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
+        // These two put things in order before they stop.
         Command::Add(add) => add::run(add).await,
+        Command::Doctor(doctor) => doctor::run(doctor).await,
+        command => tokio::select! {
+            // First, so that one that waits for standard input is stopped by the signal itself.
+            biased;
+            result = run_other(command) => result,
+            () = asked_to_stop() => Err(Failure::Stopped("stopped".to_owned())),
+        },
+    }
+}
+
+async fn run_other(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Add(_) | Command::Doctor(_) => Ok(()),
         Command::Check(check) => check::run(check).await,
         Command::Headers(HeadersCommand::Set { place, names, file, options, replace }) => {
             headers::set(&place, names, file.as_deref(), options, replace).await
         }
         Command::Headers(HeadersCommand::Show { place, settings }) => headers::show(&place, &settings).await,
-        Command::Doctor(doctor) => doctor::run(doctor).await,
         Command::Event { file, settings } => event::run(&file, &settings).await,
         Command::Demo => demo::run().await,
         Command::Serve { port, settings } => serve::run(port, &settings).await,

@@ -5,7 +5,6 @@ mod scratch;
 
 use std::io::{Write, stdout};
 
-use futures_util::future::LocalBoxFuture;
 use serde_json::json;
 use unload_header::s3::{S3, S3Error};
 
@@ -13,6 +12,7 @@ use self::probes::PROBES;
 use self::scratch::Scratch;
 use crate::arguments::Doctor;
 use crate::failure::Failure;
+use crate::stop::asked_to_stop;
 
 /// What a probe has found, and what was seen.
 pub enum Verdict {
@@ -31,25 +31,37 @@ impl Verdict {
     }
 }
 
-/// Tries all, and takes away whatever was written for it.
+/// Tries all, and takes away whatever was written for it, also if it is stopped.
 pub async fn run(doctor: Doctor) -> Result<(), Failure> {
     let scratch = Scratch::new(S3::from_env().await, &doctor.place, doctor.kms_key_id);
-    let (mut out, mut not_kept) = (stdout(), 0);
-    let mut result = Ok(());
-    for (relied_on, probe) in PROBES {
-        let verdict = probe(&scratch).await.unwrap_or_else(|error| Verdict::NotKept(short(&error)));
-        let (word, seen) = verdict.parts();
-        not_kept += usize::from(matches!(verdict, Verdict::NotKept(_)));
-        result = match doctor.json {
-            true => writeln!(out, "{}", json!({"relied_on": relied_on, "verdict": word, "seen": seen})),
-            false => writeln!(out, "{word:<9}  {relied_on}\n           {seen}"),
-        };
-        if result.is_err() {
-            break;
+    // Without a bucket, credentials or permissions, nothing is known of the store.
+    scratch.object("anything", "anything").await?;
+    let result = tokio::select! {
+        result = tell_all(&scratch, doctor.json) => result,
+        () = asked_to_stop() => Err(Failure::Stopped(format!("stopped; nothing is left in {}", scratch.folder))),
+    };
+    tokio::select! {
+        cleared = scratch.clear() => cleared.map_err(|error| {
+            Failure::Failed(format!("what is in {} could not be deleted again: {error}", scratch.folder))
+        })?,
+        () = asked_to_stop() => {
+            return Err(Failure::Stopped(format!("stopped at once; something may be left in {}", scratch.folder)));
         }
     }
-    scratch.clear().await?;
-    result?;
+    result
+}
+
+async fn tell_all(scratch: &Scratch, is_json: bool) -> Result<(), Failure> {
+    let (mut out, mut not_kept) = (stdout(), 0);
+    for (relied_on, probe) in PROBES {
+        let verdict = probe(scratch).await.unwrap_or_else(|error| Verdict::NotKept(short(&error)));
+        let (word, seen) = verdict.parts();
+        not_kept += usize::from(matches!(verdict, Verdict::NotKept(_)));
+        match is_json {
+            true => writeln!(out, "{}", json!({"relied_on": relied_on, "verdict": word, "seen": seen}))?,
+            false => writeln!(out, "{word:<9}  {relied_on}\n           {seen}")?,
+        }
+    }
     match not_kept {
         0 => Ok(()),
         _ => Err(Failure::Failed(format!("{not_kept} of {} are not kept here", PROBES.len()))),
@@ -60,17 +72,8 @@ pub async fn run(doctor: Doctor) -> Result<(), Failure> {
 fn short(error: &S3Error) -> String {
     match (error.status, &error.code) {
         (Some(status), Some(code)) => format!("{} answered {status} {code}", error.operation),
-        (Some(status), None) => format!("{} answered {status}", error.operation),
+        (Some(status), None) if error.message.is_empty() => format!("{} answered {status}", error.operation),
+        (Some(_), None) => format!("{}: {}", error.operation, error.message),
         (None, _) => error.to_string(),
     }
 }
-
-type Probe = for<'s> fn(&'s Scratch) -> LocalBoxFuture<'s, Result<Verdict, S3Error>>;
-
-/// A probe as an entry of a table.
-macro_rules! probe {
-    ($probe:path) => {
-        |scratch| Box::pin($probe(scratch))
-    };
-}
-use probe;

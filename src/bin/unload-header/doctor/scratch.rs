@@ -13,10 +13,12 @@ use super::short;
 
 /// The least that a part may have, but the last, in bytes.
 pub const PART: u64 = 5 << 20;
+/// Of uploads.
+pub const CRC: Option<Algorithm> = Some(Algorithm::Crc64Nvme);
 
 pub struct Scratch {
     pub s3: S3,
-    folder: Uri,
+    pub folder: Uri,
     pub kms_key_id: Option<String>,
 }
 
@@ -87,9 +89,12 @@ impl Scratch {
     }
 }
 
-/// Bytes that differ from block to block.
+/// Bytes of which none of the first 64 KiB begins what follows it.
 pub fn bytes(length: u64, seed: u8) -> Bytes {
-    (0..length).map(|at| (at / 64) as u8 ^ (at as u8).wrapping_mul(31) ^ seed).collect::<Vec<u8>>().into()
+    let block: Vec<u8> = (0..1 << 14).map(|at: u32| (at / 64) as u8 ^ (at as u8).wrapping_mul(31) ^ seed).collect();
+    let mut bytes = block.repeat((length as usize).div_ceil(block.len()));
+    bytes.truncate(length as usize);
+    bytes.into()
 }
 
 pub fn crc(body: &[u8]) -> Crc {
@@ -103,6 +108,17 @@ pub fn refused<T>(result: Result<T, S3Error>, statuses: &[u16]) -> Verdict {
         Err(error) if error.status.is_some_and(|status| statuses.contains(&status)) => Verdict::Kept(short(&error)),
         Err(error) => Verdict::NotKept(short(&error)),
     }
+}
+
+/// A write for its content, which must not have taken effect where nothing was.
+pub async fn refused_unwritten(it: &Scratch, uri: &Uri, write: Result<Stored, S3Error>) -> Result<Verdict, S3Error> {
+    Ok(match refused(write, &[400]) {
+        // Who may not list keys is answered 403.
+        Verdict::Kept(seen) if matches!(it.s3.head(uri).await, Ok(Some(_))) => {
+            Verdict::NotKept(format!("{seen}, and wrote it"))
+        }
+        verdict => verdict,
+    })
 }
 
 /// A rule, with what was seen.
