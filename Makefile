@@ -22,10 +22,12 @@ test-all: export WORLDS = 2000
 test-all: test ## the same with every set of cases whole, and 2,000 random worlds of unloads
 
 test-servers: export TEST_READERS = $(CURDIR)/.tools/readers/bin/python
-test-servers: ## what holds on every server, on SeaweedFS and ministack, and the deployment; needs Python as well
+test-servers: ## what holds on every server, on SeaweedFS and ministack, docs/stores.md, and the deployment; needs Python
 	scripts/install.sh readers
 	scripts/with-server.sh seaweedfs cargo test --locked --all-features --test any_server
 	scripts/with-server.sh ministack cargo test --locked --all-features --test any_server
+	scripts/with-server.sh moto cargo test --locked --all-features --test any_server doctor
+	scripts/with-server.sh rclone cargo test --locked --all-features --test any_server doctor
 	scripts/install.sh tools
 	scripts/with-server.sh ministack .tools/tools/bin/python -m unittest discover --start-directory tests/deployment
 

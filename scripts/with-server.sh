@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command with an S3 server beside it, and ends the server after it:
-#   scripts/with-server.sh seaweedfs|ministack COMMAND…
-# The command finds the server in TEST_S3_ENDPOINT and TEST_S3_SECRET; the access key is "test".
+#   scripts/with-server.sh seaweedfs|ministack|moto|rclone COMMAND…
+# The command finds the server in TEST_S3_ENDPOINT and TEST_S3_SECRET, its name in TEST_S3_SERVER; the access key is "test".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 server=$1
@@ -48,11 +48,27 @@ ministack)
     export AWS_REQUEST_CHECKSUM_CALCULATION=when_required
     ready=$TEST_S3_ENDPOINT/_ministack/ready
     ;;
+moto)
+    "$bin/moto_server" --host 127.0.0.1 --port 19050 >"$data/server.log" 2>&1 &
+    pid=$!
+    export TEST_S3_ENDPOINT=http://127.0.0.1:19050 TEST_S3_SECRET=test
+    ready=$TEST_S3_ENDPOINT/moto-api/
+    ;;
+rclone)
+    mkdir "$data/data"
+    # Without --auth-key it looks at no signature.
+    HOME=$data "$bin/rclone" serve s3 --addr 127.0.0.1:19060 "$data/data" >"$data/server.log" 2>&1 &
+    pid=$!
+    export TEST_S3_ENDPOINT=http://127.0.0.1:19060 TEST_S3_SECRET=test
+    ready=$TEST_S3_ENDPOINT/
+    ;;
 *)
     echo "no such server: $server" >&2
     exit 2
     ;;
 esac
+
+export TEST_S3_SERVER=$server
 
 answers() {
     kill -0 "$pid" && python3 -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=2)' "$ready"

@@ -4,6 +4,9 @@ mod bootstrap;
 mod check_columns;
 mod columns;
 mod copies;
+// The command line is built with that feature only.
+#[cfg(feature = "cli")]
+mod doctor;
 mod each;
 mod final_manifest_readers;
 mod merge;
