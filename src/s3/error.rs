@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 
 use crate::uri::Uri;
@@ -48,8 +48,12 @@ impl S3Error {
         let message = match error.message() {
             Some(message) => message.to_owned(),
             None if status.is_some_and(|status| status >= 300) => String::new(),
-            None if status.is_some() => format!("the server answered with what can't be read: {}", cause(&error)),
-            None => DisplayErrorContext(&error).to_string(),
+            None if status.is_some() => {
+                // An SDK that can't read an answer takes that for its own fault.
+                let cause = causes(&error).pop().unwrap_or_default().replace(" This is likely a bug in the SDK.", "");
+                format!("the server answered with what can't be read: {cause}")
+            }
+            None => causes(&error).join(": "),
         };
         S3Error { operation, uri: uri.clone(), part: None, status, code, message, request_id, regions }
     }
@@ -91,6 +95,10 @@ impl S3Error {
             Some(regions) => Diagnosis::OtherRegion(regions),
             None if self.lacks_customer_key() => Diagnosis::CustomerKeyEncrypted,
             None if is_read && is_denied => Diagnosis::AccessDenied,
+            None if self.is_unsent(["no credentials found in chain", "while loading credentials"]) => {
+                Diagnosis::NoCredentials
+            }
+            None if self.is_unsent(["region must be set", "Invalid region"]) => Diagnosis::NoRegion,
             None => Diagnosis::AsS3Says,
         }
     }
@@ -99,13 +107,18 @@ impl S3Error {
         self.code.as_deref() == Some("InvalidRequest") && self.message.contains("Server Side Encryption")
     }
 
+    /// Whether the SDK has sent nothing, for one of these reasons in its words.
+    fn is_unsent(&self, reasons: [&str; 2]) -> bool {
+        self.status.is_none() && reasons.iter().any(|reason| self.message.contains(reason))
+    }
+
     /// What Lambda shows as errorType: S3's own code, like `S3.SlowDown`, or what is known of its cause.
     pub fn kind(&self) -> String {
         match self.diagnosis() {
             Diagnosis::OtherRegion(_) => "OtherRegion".to_owned(),
             Diagnosis::CustomerKeyEncrypted => "CustomerKeyEncrypted".to_owned(),
             Diagnosis::AccessDenied => "AccessDenied".to_owned(),
-            Diagnosis::AsS3Says => self.code_or_status(),
+            Diagnosis::NoCredentials | Diagnosis::NoRegion | Diagnosis::AsS3Says => self.code_or_status(),
         }
     }
 
@@ -165,10 +178,12 @@ impl S3Error {
     }
 }
 
-/// What is at the root of an error. The SDK shows the answer as well, which may hold rows.
-fn cause(error: &(dyn Error + 'static)) -> String {
-    let root = std::iter::successors(Some(error), |&error| error.source()).last().unwrap_or(error).to_string();
-    root.trim_end_matches(" This is likely a bug in the SDK.").to_owned()
+/// An error and its causes, each in one line. What the SDK shows instead, `DisplayErrorContext`, has all of the answer, which
+/// may hold rows.
+fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let in_one_line = |text: String| text.lines().map(str::trim).collect::<Vec<_>>().join("; ").replace(":;", ":");
+    causes.map(|cause| in_one_line(cause.to_string())).collect()
 }
 
 enum Diagnosis<'e> {
@@ -177,6 +192,8 @@ enum Diagnosis<'e> {
     OtherRegion(&'e Regions),
     /// The writer of the object keeps its key.
     CustomerKeyEncrypted,
+    NoCredentials,
+    NoRegion,
     AsS3Says,
 }
 
@@ -203,6 +220,12 @@ impl fmt::Display for S3Error {
                 "{uri} is encrypted with a key that its writer keeps (SSE-C), so that the function can't read it; unload \
                  with ENCRYPTED and KMS_KEY_ID instead ({answer})"
             ),
+            Diagnosis::NoCredentials => write!(
+                f,
+                "no AWS credentials could be had: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in \
+                 as with the AWS CLI ({answer})"
+            ),
+            Diagnosis::NoRegion => write!(f, "there is no valid AWS region: set AWS_REGION to the bucket's ({answer})"),
             Diagnosis::AsS3Says => f.write_str(&answer),
         }
     }

@@ -227,6 +227,8 @@ impl S3 {
             let page = request.customize().interceptor(self.traffic.clone()).send().await;
             let page = match page.map_err(|error| self.error("ListMultipartUploads", target, error)) {
                 Err(error) if error.status == Some(501) => return Ok(uploads),
+                // `rclone serve s3` says so of a bucket without uploads.
+                Err(error) if error.code.as_deref() == Some("NoSuchUpload") => return Ok(uploads),
                 page => page?,
             };
             let encoding = page.encoding_type.as_ref();

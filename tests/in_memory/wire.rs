@@ -130,3 +130,14 @@ async fn an_answer_that_can_t_be_read_is_not_shown() {
     assert!(said.contains("InitiateMultipartUploadResult") && !said.contains("Gotterdammerung"), "{said}");
     assert!(said.len() < 500, "{said}");
 }
+
+/// Not that an upload has gone meanwhile, after which the job would begin anew.
+#[tokio::test(start_paused = true)]
+async fn a_list_without_uploads_may_be_a_404() {
+    let world = world().await;
+    world
+        .local()
+        .judge(|request| (request.operation == "ListMultipartUploads").then_some(Fault::Error(404, "NoSuchUpload")));
+    world.receipt(&[], "unload/q_0000_part_00").await;
+    assert!(world.local().get("bucket", "final/q_0000_part_00").is_some());
+}

@@ -16,8 +16,11 @@ pub struct Arguments {
     pub command: Command,
 }
 
-const EXIT: &str =
-    "Exit status: 0; 1 if anything failed, each named; 2 for a wrong command line; 130 if it was stopped.";
+const EXIT: &str = "Examples:
+  unload-header demo
+  unload-header add s3://my-unloads/unload/ --unload-prefix unload/ --dry-run
+
+Exit status: 0; 1 if anything failed, each named; 2 for a wrong command line; 130 if it was stopped.";
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -31,8 +34,10 @@ pub enum Command {
     #[command(subcommand)]
     Headers(HeadersCommand),
     /// Try whether a store keeps what the promises rely on, with objects of its own that it deletes again
+    #[command(after_help = DOCTOR)]
     Doctor(Doctor),
     /// Do what an event asks for, as the function would
+    #[command(after_help = EVENT)]
     Event {
         /// A file of JSON; - is standard input
         file: String,
@@ -42,6 +47,7 @@ pub enum Command {
     /// Run the sample events through the function, on an S3 in memory
     Demo,
     /// Serve an S3 in memory on http://127.0.0.1:PORT, and run the function on what is written there
+    #[command(after_help = SERVE)]
     Serve {
         #[arg(default_value_t = 9000)]
         port: u16,
@@ -49,8 +55,10 @@ pub enum Command {
         settings: SettingFlags,
     },
     /// Print the completions of a shell
+    #[command(after_help = COMPLETIONS)]
     Completions { shell: Shell },
     /// Print the man page
+    #[command(after_help = MAN)]
     Man,
 }
 
@@ -63,6 +71,28 @@ Examples:
 const CHECK: &str = "\
 Example:
   unload-header check s3://my-unloads/unload/ --unload-prefix unload/ && echo all of it is done";
+
+const DOCTOR: &str = "\
+Examples:
+  unload-header doctor s3://my-unloads/scratch/
+  AWS_ENDPOINT_URL_S3=https://s3.example.com unload-header doctor s3://bucket/scratch/ --json";
+
+const EVENT: &str = "\
+Examples:
+  unload-header event failed.json --unload-prefix unload/
+  unload-header event - --unload-prefix unload/ < events/put.json";
+
+const SERVE: &str = "\
+Example:
+  unload-header serve 9000 --output single";
+
+const COMPLETIONS: &str = "\
+Example:
+  unload-header completions bash > ~/.local/share/bash-completion/completions/unload-header";
+
+const MAN: &str = "\
+Example:
+  unload-header man > unload-header.1";
 
 #[derive(Args)]
 pub struct Add {
@@ -153,6 +183,9 @@ Examples:
         replace: bool,
     },
     /// Show which columns a data object or an unload would get, and from where
+    #[command(after_help = "\
+Example:
+  unload-header headers show s3://my-unloads/unload/q42_0000_part_00 --unload-prefix unload/")]
     Show {
         /// A data object, or with --output single a manifest
         #[arg(value_name = "s3://BUCKET/KEY", value_parser = place)]

@@ -1,5 +1,7 @@
 //! The command line, as the binary that users run.
 
+mod failures;
+
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -353,74 +355,6 @@ async fn headers_are_set_and_shown() {
     for wrong in [&["headers", "set", &unload, "a", "--options", "GZIPP"][..], &["headers", "set", &unload, ""]] {
         assert_eq!(said(&world, wrong).await.0, 2, "{wrong:?}");
     }
-}
-
-#[tokio::test]
-async fn each_way_to_fail_has_its_status_and_says_what_to_do() {
-    let world = unloaded().await;
-    let all = place(&world, "unload/");
-    for (arguments, status, part) in [
-        (&["add"][..], 2, "s3://BUCKET/PREFIX"),
-        (&["ad"], 2, "unrecognized subcommand 'ad'"),
-        (&["add", "my-unloads/unload/"], 2, "it does not begin with s3://"),
-        (&["add", &all, "--output", "both"], 2, "possible values: each, single"),
-        (&["add", &all, "--jobs", "0"], 2, "0 is not in 1..=256"),
-        (&["add", &all, "--final-key", "unload/{path}"], 2, "the setting FINAL_KEY=\"unload/{path}\" is wrong"),
-        (&["add", &all, "--unload-prefix", "other/"], 2, "is not below UNLOAD_PREFIX=\"other/\""),
-        (&["headers", "set", &all], 2, "<NAME>"),
-    ] {
-        let (found, out, err) = said(&world, arguments).await;
-        assert_eq!((found, format!("{out}{err}").contains(part)), (status, true), "{arguments:?}: {out}{err}");
-    }
-    for (variables, part) in [
-        (
-            &[("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", ""), ("AWS_EC2_METADATA_DISABLED", "true")][..],
-            "credentials",
-        ),
-        (&[("UNLOAD_PREFIX", "other/")], "is not below UNLOAD_PREFIX"),
-    ] {
-        let done = start(&world, &["add", &all], variables).wait_with_output().await.unwrap();
-        let err = String::from_utf8(done.stderr).unwrap();
-        assert!(!done.status.success() && err.contains(part), "{variables:?}: {err}");
-    }
-    for command in ["add", "check"] {
-        world.local().fail("ListObjectsV2", 1, Fault::Error(404, "NoSuchBucket"));
-        let (status, out, err) = said(&world, &[command, &all]).await;
-        assert_eq!((status, format!("{out}{err}").contains("S3.NoSuchBucket")), (1, true), "{out}{err}");
-    }
-    world.local().permit(Vec::new());
-    let (status, _, err) = said(&world, &["add", &all]).await;
-    assert_eq!((status, err.contains("AccessDenied") && err.contains("s3:ListBucket")), (1, true), "{err}");
-}
-
-#[tokio::test]
-async fn help_completions_and_the_man_page_are_on_standard_output() {
-    let world = World::in_process().await;
-    for (arguments, part) in [
-        (&["--help"][..], "Put headers on what is there"),
-        (&["add", "--help"], "unload-header add s3://my-unloads/unload/2026/"),
-        (&["--version"], concat!("unload-header ", env!("CARGO_PKG_VERSION"))),
-        (&["completions", "bash"], "complete -F "),
-        (&["man"], ".TH unload-header 1"),
-    ] {
-        let (status, out, err) = said(&world, arguments).await;
-        assert_eq!((status, out.contains(part), err.as_str()), (0, true, ""), "{arguments:?}: {out}");
-    }
-}
-
-/// A reader that goes away, like `head`, is no panic.
-#[tokio::test]
-async fn a_closed_pipe_ends_it() {
-    let world = unloaded().await;
-    for slice in 0..50 {
-        world.put(&format!("unload/many_{slice:04}_part_00"), "1\n").await;
-    }
-    world.put("unload/many_.headers", "a").await;
-    let mut child = start(&world, &["add", &place(&world, "unload/"), "--dry-run"], &[]);
-    drop(child.stdout.take());
-    let done = child.wait_with_output().await.unwrap();
-    let err = String::from_utf8(done.stderr).unwrap();
-    assert_eq!((done.status.code(), err.as_str()), (Some(1), "nobody reads standard output any more\n"));
 }
 
 /// What S3 has when it is stopped is not copied again.
