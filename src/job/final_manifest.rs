@@ -168,7 +168,9 @@ impl<'a> DoneUnload<'a> {
                 // Its sources are gone. The seal told that it is made of this manifest's.
                 None => match s3.head(&uri).await? {
                     Some(head) if Seal::on(&head).is_some_and(|it| it.manifest_hash.as_deref() == Some(version)) => {
-                        head.object
+                        // As a receipt has it, so that the fingerprint is the same.
+                        let etag = head.object.etag.trim_matches('"').to_owned();
+                        ObjectVersion { etag, ..head.object }
                     }
                     _ => return Ok(Err(format!("no manifest of its final objects: {uri} has changed meanwhile"))),
                 },

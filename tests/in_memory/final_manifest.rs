@@ -105,6 +105,20 @@ async fn it_is_there_in_the_end_in_any_order_of_events() {
     }
 }
 
+/// What tells that it is there already is the same, whether the sources are there or not.
+#[tokio::test(start_paused = true)]
+async fn it_is_not_written_again_when_the_sources_are_gone() {
+    for (output, delete) in [("each", "off"), ("each", "on"), ("single", "off"), ("single", "on")] {
+        let world = World::in_memory().await;
+        unload(&world, &["1\n", "22\n", "333\n"], &["id"]);
+        let variables = [ON, ("OUTPUT", output), ("DELETE_SOURCE", delete)];
+        for outcome in [Outcome::Written, Outcome::Unchanged, Outcome::Unchanged] {
+            let receipts = world.run(&variables, &[MANIFEST]).await.unwrap().receipts;
+            assert_eq!(receipts.last().unwrap().outcome, outcome, "{output}, DELETE_SOURCE={delete}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_waits_for_a_slice_that_fails_twice() {
     for (output, delete) in [("each", "off"), ("each", "on"), ("single", "on")] {
