@@ -4,19 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::answer::Ended;
 use super::delete;
 use super::demands::{Job, Subject};
+use super::dry_run::AtKey;
 use super::existing::taken;
 use super::run::MAX_TRIES;
 use crate::crc::{Algorithm, Crc};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
-use crate::s3::{Attributes, ObjectVersion, Precondition, S3, S3Error, Stored};
+use crate::s3::{Attributes, ObjectVersion, Precondition, S3, S3Error, SMALL_REQUESTS_AT_ONCE, Stored};
 use crate::seal::{self, Fingerprint, JobId, Seal, manifest_hash};
 use crate::settings::Settings;
 use crate::unload::manifest::Entry;
@@ -34,6 +36,23 @@ pub struct DoneUnload<'a> {
     jobs: Vec<(&'a Job, &'a Receipt)>,
     /// The messages that asked for any of them.
     pub messages: Vec<usize>,
+}
+
+/// What becomes of the manifest of an unload's final objects.
+pub enum ManifestIntent {
+    /// It is there; or none is to be written, for the reason that the receipt gives.
+    Idle(Receipt),
+    Write {
+        target: Uri,
+        at_key: AtKey,
+    },
+}
+
+/// What a look at a manifest of final objects comes to.
+enum Look {
+    There,
+    Undue(Receipt),
+    Due { at_key: AtKey, body: Bytes, attributes: Attributes, precondition: Precondition, crc: Option<Crc> },
 }
 
 /// What has become of each job, by what it is of: an object, or a folder of a manifest.
@@ -89,51 +108,26 @@ impl<'a> DoneUnload<'a> {
         Ok(receipt.unwrap_or_else(|| Err(out_of_time()))?.measured(s3.effort(), begun.elapsed()))
     }
 
+    /// What [`write_before`](DoneUnload::write_before) would do.
+    pub async fn dry_run(&self, settings: &Settings, s3: &S3) -> Result<ManifestIntent, Error> {
+        let target = settings.final_manifest(&self.unload.manifest);
+        let receipt = |outcome| Receipt::of_final(&target, vec![self.unload.manifest.to_string()], outcome, None);
+        Ok(match self.look(settings, s3, &target).await? {
+            Look::There => ManifestIntent::Idle(receipt(Outcome::Unchanged)),
+            Look::Undue(receipt) => ManifestIntent::Idle(receipt),
+            Look::Due { at_key, .. } => ManifestIntent::Write { target, at_key },
+        })
+    }
+
     async fn write(&self, settings: &Settings, s3: &S3) -> Result<Receipt, Error> {
-        let manifest = &self.unload.manifest;
-        let version = manifest_hash(self.version);
-        let job = JobId::new(manifest, ITS_FOLDER);
-        let target = settings.final_manifest(manifest);
+        let target = settings.final_manifest(&self.unload.manifest);
         // Unlike a job, it does not wait before the next try: it is small, and whoever has overtaken it is done.
         for _ in 0..MAX_TRIES {
-            let head = s3.head(&target).await?;
-            let seal = head.as_ref().and_then(Seal::on);
-            if let Some(error) = taken(&target, seal.as_ref(), &job) {
-                return Err(error);
-            }
-            let is_listed = seal.as_ref().is_some_and(|seal| seal.manifest_hash.as_ref() == Some(&version));
-            let listed = match self.listed(s3, &version).await? {
-                Ok(listed) => listed,
-                // Its sources were deleted after it was written.
-                Err(_) if is_listed => return self.finish(settings, s3, &target, Outcome::Unchanged).await,
-                Err(why) => return Ok(Receipt::idle(manifest, Outcome::Skipped, why)),
+            let (body, attributes, precondition, crc) = match self.look(settings, s3, &target).await? {
+                Look::There => return self.finish(settings, s3, &target, Outcome::Unchanged).await,
+                Look::Undue(receipt) => return Ok(receipt),
+                Look::Due { body, attributes, precondition, crc, .. } => (body, attributes, precondition, crc),
             };
-            let body = self.body(&listed);
-            let objects: Vec<ObjectVersion> = listed.into_iter().map(|listed| listed.object).collect();
-            let mut attributes = attributes(settings);
-            let fingerprint = Fingerprint::of(&objects, &body, false, &attributes);
-            if is_listed && seal.is_some_and(|seal| seal.fingerprint == fingerprint) {
-                return self.finish(settings, s3, &target, Outcome::Unchanged).await;
-            }
-            match s3.head(manifest).await? {
-                Some(head) if self.version.is_of(&head.object.etag, head.modified) => (),
-                _ => {
-                    let why = "it has been written anew or deleted meanwhile: no manifest of its final objects";
-                    return Ok(Receipt::idle(manifest, Outcome::Skipped, why));
-                }
-            }
-            let size = body.len() as u64;
-            let crc = Some(Crc::of(Algorithm::Crc64Nvme, &body));
-            let seal = Seal {
-                fingerprint,
-                job: Some(job.clone()),
-                columns: None,
-                size,
-                crc,
-                manifest_hash: Some(version.clone()),
-            };
-            attributes.metadata.insert(seal::KEY.to_owned(), seal.to_string());
-            let precondition = head.map_or(Precondition::Absent, |head| Precondition::Etag(head.object.etag));
             let put = async |condition: &Precondition| put(s3, &target, &body, &attributes, condition, crc).await;
             match precondition.held(put).await {
                 Ok(_) => return self.finish(settings, s3, &target, Outcome::Written).await,
@@ -143,6 +137,51 @@ impl<'a> DoneUnload<'a> {
         }
         let last = "another run has written there".to_owned();
         Err(Error::KeepsChanging { uri: target, tries: MAX_TRIES, last })
+    }
+
+    /// Looks at everything, and changes nothing.
+    async fn look(&self, settings: &Settings, s3: &S3, target: &Uri) -> Result<Look, Error> {
+        let manifest = &self.unload.manifest;
+        let undue = |why: String| Ok(Look::Undue(Receipt::idle(manifest, Outcome::Skipped, why)));
+        let version = manifest_hash(self.version);
+        let job = JobId::new(manifest, ITS_FOLDER);
+        let head = s3.head(target).await?;
+        let seal = head.as_ref().and_then(Seal::on);
+        if let Some(error) = taken(target, seal.as_ref(), &job) {
+            return Err(error);
+        }
+        let is_listed = seal.as_ref().is_some_and(|seal| seal.manifest_hash.as_ref() == Some(&version));
+        let listed = match self.listed(s3, &version).await? {
+            Ok(listed) => listed,
+            // Its sources were deleted after it was written.
+            Err(_) if is_listed => return Ok(Look::There),
+            Err(why) => return undue(why),
+        };
+        let body = self.body(&listed);
+        let objects: Vec<ObjectVersion> = listed.into_iter().map(|listed| listed.object).collect();
+        let mut attributes = attributes(settings);
+        let fingerprint = Fingerprint::of(&objects, &body, false, &attributes);
+        if is_listed && seal.as_ref().is_some_and(|seal| seal.fingerprint == fingerprint) {
+            return Ok(Look::There);
+        }
+        match s3.head(manifest).await? {
+            Some(head) if self.version.is_of(&head.object.etag, head.modified) => (),
+            _ => {
+                return undue(
+                    "it has been written anew or deleted meanwhile: no manifest of its final objects".to_owned(),
+                );
+            }
+        }
+        let at_key = match (&head, &seal) {
+            (None, _) => AtKey::Nothing,
+            (Some(_), Some(_)) => AtKey::Outdated,
+            (Some(_), None) => AtKey::Unsealed,
+        };
+        let (size, crc) = (body.len() as u64, Some(Crc::of(Algorithm::Crc64Nvme, &body)));
+        let seal = Seal { fingerprint, job: Some(job), columns: None, size, crc, manifest_hash: Some(version) };
+        attributes.metadata.insert(seal::KEY.to_owned(), seal.to_string());
+        let precondition = head.map_or(Precondition::Absent, |head| Precondition::Etag(head.object.etag));
+        Ok(Look::Due { at_key, body, attributes, precondition, crc })
     }
 
     /// The final objects in the manifest's order; or why they can't be listed.
@@ -224,13 +263,14 @@ impl<'a> DoneUnload<'a> {
     async fn finish(&self, settings: &Settings, s3: &S3, target: &Uri, outcome: Outcome) -> Result<Receipt, Error> {
         let receipt = Receipt::of_final(target, vec![self.unload.manifest.to_string()], outcome, None);
         let mut ends: BTreeMap<String, usize> = BTreeMap::new();
-        for (job, receipt) in self.jobs.iter().filter(|_| settings.deletes_last()) {
+        let due = self.jobs.iter().filter(|_| settings.deletes_last()).filter_map(|(job, receipt)| {
             // One that is of a later UNLOAD waits for that one's manifest.
-            if let Some(copied) = receipt.copied.as_ref().filter(|_| self.misfit(job.uri(), receipt).is_none()) {
-                let source = std::slice::from_ref(&copied.version);
-                let end = delete::sources(s3, source, Receipt::clone(receipt)).await?.reason;
-                *ends.entry(end.unwrap_or_default()).or_default() += 1;
-            }
+            let copied = receipt.copied.as_ref().filter(|_| self.misfit(job.uri(), receipt).is_none())?;
+            Some(delete::sources(s3, std::slice::from_ref(&copied.version), Receipt::clone(receipt)))
+        });
+        let mut deleted = stream::iter(due).buffer_unordered(SMALL_REQUESTS_AT_ONCE);
+        while let Some(receipt) = deleted.try_next().await? {
+            *ends.entry(receipt.reason.unwrap_or_default()).or_default() += 1;
         }
         let ends: Vec<String> = ends.into_iter().map(|(end, count)| format!("{end} ({count})")).collect();
         Ok(if ends.is_empty() { receipt } else { receipt.because(ends.join("; ")) })

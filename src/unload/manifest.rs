@@ -151,7 +151,11 @@ impl Unload {
     /// An unload without a manifest: these objects behind its prefix, in the order of their numbers and then of their
     /// names.
     pub fn found(bucket: &str, prefix: &str, mut entries: Vec<Entry>) -> Unload {
-        entries.sort_by_cached_key(|entry| (name::readings(&entry.uri.key)[0].number, entry.uri.key.clone()));
+        entries.sort_by_cached_key(|entry| {
+            let names = name::readings(&entry.uri.key);
+            let of_it = names.iter().find(|name| name.unload_prefix == prefix);
+            (of_it.map(|name| name.number), entry.uri.key.clone())
+        });
         Unload::empty(Uri::new(bucket, format!("{prefix}manifest"))).with(entries)
     }
 

@@ -8,6 +8,10 @@ mod cleanup;
 // The command line is built with that feature only.
 #[cfg(feature = "cli")]
 mod command_line;
+#[cfg(feature = "cli")]
+mod command_line_agreement;
+#[cfg(feature = "cli")]
+mod command_line_units;
 mod concurrency;
 mod costs;
 mod deletion;

@@ -1,59 +1,29 @@
 //! `unload-header add`: headers on all that is below a prefix, or what that would be.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::{Write, stderr, stdout};
+use std::io::{Write, stderr};
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
-use indicatif::HumanDuration;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::interval;
-use unload_header::copy::CopyError;
 use unload_header::deadline::Deadline;
 use unload_header::error::Error;
 use unload_header::job::{DoneUnload, Ended, Intent, Job, PlannedObject, dry_run, run as run_job};
-use unload_header::receipt::{Outcome, Receipt};
-use unload_header::settings::Settings;
-use unload_header::uri::Uri;
+use unload_header::s3::{Effort, S3};
+use unload_header::settings::Output;
 
 use crate::arguments::Add;
-use crate::bars::{Bars, TICK};
+use crate::bars::TICK;
 use crate::client::{below_unload_prefix, client, settings};
 use crate::failure::Failure;
-use crate::show::{self, Sum, count, size};
+use crate::report::{Answer, End, Report};
 use crate::stop::asked_to_stop;
 use crate::units::{Globs, units};
-use crate::work::{Asked, What, Work};
+use crate::work::{Asked, ByUnit, What, Work, named};
 
 /// Nobody waits for an answer, as Lambda does.
 const NO_DEADLINE: Duration = Duration::from_secs(365 * 86_400);
-
-/// How a job has ended.
-enum End {
-    Receipt(Receipt),
-    Planned(PlannedObject),
-    Failed(Uri, Error),
-}
-
-/// A job that has ended, or what there is no job for.
-struct Answer {
-    unit: usize,
-    siblings: usize,
-    job: Option<Job>,
-    end: End,
-}
-
-/// What has ended so far, and how it is told.
-struct Report {
-    json: bool,
-    bars: Bars,
-    outcomes: BTreeMap<&'static str, u64>,
-    bytes: u64,
-    through: u64,
-    requests: u64,
-    planned: Sum,
-    begun: Instant,
-}
 
 pub async fn run(add: Add) -> Result<(), Failure> {
     let meant = add.meant;
@@ -65,28 +35,30 @@ pub async fn run(add: Add) -> Result<(), Failure> {
     let (work, mut report) = (&Work::new(settings, s3, &deadline, meant.jobs), Report::new(meant.json));
     let asked = work.asked(units(settings, s3, place, globs), place);
     let answers = asked.map(|asked| answer(work, asked, add.dry_run)).buffer_unordered(work.jobs);
-    let (mut answers, mut unloads, mut ticks) = (pin!(answers), HashMap::new(), interval(TICK));
-    let (mut stopping, mut interrupt) = (false, Box::pin(asked_to_stop()));
-    loop {
+    let (mut answers, mut unloads, mut ticks) = (pin!(answers), ByUnit::default(), interval(TICK));
+    // Those of unloads of which all jobs have ended.
+    let mut manifests = FuturesUnordered::new();
+    let (mut all_ended, mut stopping, mut interrupt) = (false, false, Box::pin(asked_to_stop()));
+    while !(all_ended && manifests.is_empty()) {
         tokio::select! {
-            next = answers.next() => {
-                let Some(answer) = next else { break };
-                report.tell(&answer)?;
-                if settings.final_manifest && !add.dry_run {
-                    let (unit, siblings) = (answer.unit, answer.siblings);
-                    let mut ended: Vec<Answer> = unloads.remove(&unit).unwrap_or_default();
-                    ended.push(answer);
-                    if ended.len() <= siblings {
-                        unloads.insert(unit, ended);
-                    } else {
-                        final_manifests(work, settings, &deadline, ended, &mut report).await?;
-                    }
+            next = answers.next(), if !all_ended => {
+                let Some(answer) = next else {
+                    all_ended = true;
+                    continue;
+                };
+                let answer = if settings.output == Output::Single { report.planned_once(answer) } else { answer };
+                report.tell(&answer.end)?;
+                if settings.final_manifest && !add.dry_run
+                    && let Some(all) = unloads.ended(answer.unit, answer.siblings, answer)
+                {
+                    manifests.push(final_manifests(work, all));
                 }
             }
+            Some(ends) = manifests.next() => ends.iter().try_for_each(|end| report.tell(end))?,
             _ = ticks.tick() => {
                 report.bars.show(work, report.done())?;
                 // Whatever is left is only being looked for.
-                if stopping && work.is_idle() {
+                if stopping && work.is_idle() && manifests.is_empty() {
                     break;
                 }
             }
@@ -101,143 +73,67 @@ pub async fn run(add: Add) -> Result<(), Failure> {
             }
         }
     }
-    report.end(add.dry_run, stopping)
+    report.end(settings, add.dry_run, stopping)
 }
 
 async fn answer(work: &Work<'_>, asked: Asked, is_dry: bool) -> Answer {
     let Asked { unit, siblings, what } = asked;
     let (job, end) = match what {
-        What::Idle(receipt) => (None, End::Receipt(receipt)),
+        What::Idle(receipt, effort) if is_dry => {
+            (None, End::Idle { receipt: receipt.adding(effort), effort, deletes: 0 })
+        }
+        What::Idle(receipt, effort) => (None, End::Receipt(receipt.adding(effort))),
         What::Failed(uri, error) => (None, End::Failed(uri, error)),
         What::Job(job, effort) => {
             let end = work.with(&job, async |s3| match is_dry {
-                true => dry_run(work.settings, s3, &job, work.deadline).await.map(|intent| match intent {
-                    Intent::Idle { receipt, .. } => End::Receipt(receipt.adding(effort)),
-                    Intent::Write(object) => {
-                        End::Planned(PlannedObject { effort: object.effort.and(effort), ..object })
-                    }
-                }),
-                false => run_job(work.settings, s3, &job, work.deadline)
-                    .await
-                    .map(|receipt| End::Receipt(receipt.adding(effort))),
+                true => planned(work, s3, &job, effort).await,
+                false => {
+                    let receipt = run_job(work.settings, s3, &job, work.deadline).await;
+                    receipt.map(|receipt| End::Receipt(receipt.adding(effort)))
+                }
             });
-            let end = end.await.unwrap_or_else(|error| End::Failed(job.uri().clone(), error));
+            let end = end.await.unwrap_or_else(|error| End::Failed(named(&job), error));
             (Some(job), end)
         }
     };
     Answer { unit, siblings, job, end }
 }
 
+/// How a job would end. `before` is what was asked of S3 to find it.
+async fn planned(work: &Work<'_>, s3: &S3, job: &Job, before: Effort) -> Result<End, Error> {
+    Ok(match dry_run(work.settings, s3, job, work.deadline).await? {
+        Intent::Write(object) => End::Planned(PlannedObject { effort: object.effort.and(before), ..object }),
+        Intent::Idle { receipt, deletes, .. } => {
+            let asked = s3.effort().and(before);
+            let effort = (0..deletes).fold(asked, |effort, _| effort.and(Effort::DELETE));
+            let receipt = receipt.adding(before);
+            let receipt = match deletes {
+                0 => receipt,
+                1 => receipt.because("the source would be deleted"),
+                all => receipt.because(format!("the {all} sources would be deleted")),
+            };
+            End::Idle { receipt, effort, deletes }
+        }
+    })
+}
+
 /// Writes the manifests of the final objects of an unload of which all jobs have ended.
-async fn final_manifests(
-    work: &Work<'_>,
-    settings: &Settings,
-    deadline: &Deadline,
-    answers: Vec<Answer>,
-    report: &mut Report,
-) -> Result<(), Failure> {
+async fn final_manifests(work: &Work<'_>, answers: Vec<Answer>) -> Vec<End> {
     let ended: Vec<(Option<Job>, Ended)> = answers
         .into_iter()
         .filter_map(|Answer { job, end, .. }| {
             let result = match end {
                 End::Receipt(receipt) => Ok(receipt),
                 End::Failed(_, error) => Err(error),
-                End::Planned(_) => return None,
+                End::Planned(_) | End::Idle { .. } => return None,
             };
             Some((job, Ended { messages: Vec::new(), result }))
         })
         .collect();
+    let mut ends = Vec::new();
     for unload in DoneUnload::of(&ended) {
-        let end = match unload.write_before(settings, work.s3, deadline).await {
-            Ok(receipt) => End::Receipt(receipt),
-            Err(error) => End::Failed(unload.manifest().clone(), error),
-        };
-        report.tell(&Answer { unit: 0, siblings: 0, job: None, end })?;
+        let receipt = unload.write_before(work.settings, work.s3, work.deadline).await;
+        ends.push(receipt.map_or_else(|error| End::Failed(unload.manifest().clone(), error), End::Receipt));
     }
-    Ok(())
-}
-
-impl Report {
-    fn new(json: bool) -> Report {
-        let (outcomes, planned) = (BTreeMap::new(), Sum::default());
-        Report { json, bars: Bars::new(), outcomes, bytes: 0, through: 0, requests: 0, planned, begun: Instant::now() }
-    }
-
-    fn done(&self) -> u64 {
-        self.outcomes.values().sum()
-    }
-
-    fn tell(&mut self, answer: &Answer) -> Result<(), Failure> {
-        let outcome = match &answer.end {
-            End::Receipt(receipt) => {
-                let is_new = receipt.outcome == Outcome::Written;
-                if let Some(written) = receipt.written.as_ref().filter(|_| is_new) {
-                    self.bytes += written.bytes;
-                    self.through += written.bytes_through;
-                }
-                self.requests += receipt.requests;
-                receipt.outcome.name()
-            }
-            End::Planned(object) => {
-                self.planned.add(object);
-                "planned"
-            }
-            End::Failed(_, error) if is_stop(error) => "stopped",
-            End::Failed(..) => "failed",
-        };
-        *self.outcomes.entry(outcome).or_default() += 1;
-        let line = if self.json { json(&answer.end, outcome)? } else { text(&answer.end, outcome) };
-        let is_failure = matches!(answer.end, End::Failed(..));
-        self.bars.without(|| match is_failure && !self.json {
-            true => writeln!(stderr(), "{line}"),
-            false => writeln!(stdout(), "{line}"),
-        })?;
-        Ok(())
-    }
-
-    fn end(self, is_dry: bool, stopping: bool) -> Result<(), Failure> {
-        self.bars.end();
-        let outcomes: Vec<String> = self.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
-        let outcomes = if outcomes.is_empty() { "nothing is there".to_owned() } else { outcomes.join(", ") };
-        let took = HumanDuration(self.begun.elapsed());
-        match is_dry {
-            true => writeln!(stderr(), "{outcomes}: {}. Nothing was written.", self.planned)?,
-            false => {
-                let (bytes, through) = (size(self.bytes), size(self.through));
-                let requests = count(self.requests, "request");
-                writeln!(stderr(), "{outcomes}: {bytes} written, {through} through, {requests}, {took}")?;
-            }
-        }
-        let number = |outcome| self.outcomes.get(outcome).copied().unwrap_or_default();
-        match (stopping, number("failed")) {
-            (true, _) => Err(Failure::Stopped("stopped; the same command goes on".to_owned())),
-            (false, 0) => Ok(()),
-            (false, _) => Err(Failure::Named),
-        }
-    }
-}
-
-/// Whether a job was ended by Ctrl-C.
-fn is_stop(error: &Error) -> bool {
-    error.kind() == "OutOfTime"
-}
-
-fn json(end: &End, outcome: &str) -> Result<String, serde_json::Error> {
-    match end {
-        End::Receipt(receipt) => serde_json::to_string(receipt),
-        End::Planned(object) => Ok(show::planned_json(object)?.to_string()),
-        End::Failed(uri, error) => Ok(show::failure(outcome, uri, error).to_string()),
-    }
-}
-
-fn text(end: &End, outcome: &str) -> String {
-    match end {
-        End::Receipt(receipt) => show::receipt(receipt),
-        End::Planned(object) => show::planned_tree(object),
-        End::Failed(uri, Error::Copy(CopyError::OutOfTime { done, all, .. })) => {
-            format!("{outcome:<9}  {uri}  S3 has {done} of the {all} parts, which the next run takes")
-        }
-        End::Failed(uri, error) if is_stop(error) => format!("{outcome:<9}  {uri}"),
-        End::Failed(uri, error) => format!("{outcome:<9}  {uri}  {}: {error}", error.kind()),
-    }
+    ends
 }

@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use unload_header::s3::Progress;
 
 use crate::failure::Failure;
-use crate::show::{count, size};
+use crate::show::{self, count, size};
 use crate::work::Work;
 
 const OF_JOB: &str = "{bar:24} {bytes:>10} of {total_bytes:<10} {msg}  {prefix}";
@@ -55,7 +55,7 @@ impl Bars {
         });
         for (number, uri, progress) in running {
             let bar = self.jobs.entry(number).or_insert_with(|| {
-                let bar = ProgressBar::no_length().with_style(style(OF_JOB)).with_prefix(uri.to_string());
+                let bar = ProgressBar::no_length().with_style(style(OF_JOB)).with_prefix(show::line(&uri.to_string()));
                 self.screen.insert_before(&self.all, bar)
             });
             bar.set_length(progress.bytes);

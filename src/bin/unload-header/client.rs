@@ -36,6 +36,11 @@ pub async fn in_memory(local: &LocalS3) -> S3 {
 /// The place that is meant, if it is where unloads are: the longer of its prefix and UNLOAD_PREFIX.
 pub fn below_unload_prefix(settings: &Settings, place: &Uri) -> Result<Uri, Failure> {
     let prefix = &settings.unload_prefix;
+    if let Some(bucket) = settings.unload_bucket.as_ref().filter(|bucket| **bucket != place.bucket) {
+        return Err(Failure::Usage(format!(
+            "{place} is not in UNLOAD_BUCKET={bucket:?}, which is set in the environment"
+        )));
+    }
     if place.key.starts_with(prefix.as_str()) {
         Ok(place.clone())
     } else if prefix.starts_with(&place.key) {

@@ -61,8 +61,12 @@ impl From<S3Error> for Failure {
 
 impl From<SettingError> for Failure {
     fn from(error: SettingError) -> Failure {
-        let flag = error.name.to_lowercase().replace('_', "-");
-        Failure::Usage(format!("{error}\nIt is the environment variable {}, or --{flag}.", error.name))
+        // The command line names the bucket itself.
+        let flag = match error.name {
+            "UNLOAD_BUCKET" => String::new(),
+            name => format!(", or --{}", name.to_lowercase().replace('_', "-")),
+        };
+        Failure::Usage(format!("{error}\nIt is the environment variable {}{flag}.", error.name))
     }
 }
 

@@ -30,6 +30,17 @@ pub fn count(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// One line for people, whatever characters the keys in it have.
+pub fn line(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut line, c| {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+        line
+    })
+}
+
 /// A receipt as one line.
 pub fn receipt(receipt: &Receipt) -> String {
     let uri = receipt.final_uri.as_deref().or(receipt.sources.first().map(String::as_str)).unwrap_or_default();
@@ -47,7 +58,7 @@ pub fn receipt(receipt: &Receipt) -> String {
     if let Some(reason) = &receipt.reason {
         let _ = write!(line, "  ({reason})");
     }
-    line
+    self::line(&line)
 }
 
 /// An error as a line of JSON, beside receipts.
@@ -100,8 +111,8 @@ pub fn planned_json(object: &PlannedObject) -> Result<Value, serde_json::Error> 
 /// A planned object as a tree of its parts. Parts that copy ranges of one source are told together.
 pub fn planned_tree(object: &PlannedObject) -> String {
     let plan = &object.forecast.plan;
-    let mut tree = format!("planned    {}\n", object.target);
-    let place = object.found.as_ref().map_or("the sources themselves", |found| &found.place);
+    let mut tree = format!("planned    {}\n", line(&object.target.to_string()));
+    let place = object.found.as_ref().map_or("the sources themselves".to_owned(), |found| line(&found.place));
     let _ = writeln!(
         tree,
         "           {} of {place}; at the key is {}",
@@ -129,16 +140,13 @@ pub fn planned_tree(object: &PlannedObject) -> String {
             }
             (PlannedPart::Copy { .. }, PlannedPart::Upload(_)) => continue,
         };
-        let _ = writeln!(tree, "           {branch} {numbers:<9} {how:<6} {:>10}  {from}", size(bytes));
+        let _ = writeln!(tree, "           {branch} {numbers:<9} {how:<6} {:>10}  {}", size(bytes), line(&from));
     }
     let mut sum = Sum::default();
     sum.add(object);
     let _ = write!(tree, "           {sum}");
     if object.forecast.resumed > 0 {
         let _ = write!(tree, "; {} there from a run that was stopped", count(object.forecast.resumed as u64, "part"));
-    }
-    if object.deletes > 0 {
-        let _ = write!(tree, "; then {} deleted", count(object.deletes as u64, "source"));
     }
     tree
 }
@@ -150,6 +158,7 @@ pub struct Sum {
     bytes: u64,
     effort: Effort,
     time: std::time::Duration,
+    deletes: u64,
 }
 
 impl Sum {
@@ -158,14 +167,22 @@ impl Sum {
         self.bytes += object.forecast.plan.length;
         self.effort = self.effort.and(object.effort);
         self.time += object.forecast.time;
+        self.deletes += object.deletes as u64;
+    }
+
+    /// What is asked of S3 for an object that is there already, whose sources are then deleted.
+    pub fn add_idle(&mut self, effort: Effort, deletes: usize) {
+        self.effort = self.effort.and(Effort { bytes_read: 0, ..effort });
+        self.deletes += deletes as u64;
     }
 }
 
 impl std::fmt::Display for Sum {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Sum { parts, bytes, effort, time } = self;
+        let Sum { parts, bytes, effort, time, deletes } = self;
         let through = size(effort.bytes_read);
         write!(f, "{}, {}, {through} through, {} requests", count(*parts, "part"), size(*bytes), effort.requests)?;
-        write!(f, ", {:.6} $, about {}", dollars(*effort), HumanDuration(*time))
+        write!(f, ", {:.6} $, about {}", dollars(*effort), HumanDuration(*time))?;
+        if *deletes > 0 { write!(f, "; then {} deleted", count(*deletes, "source")) } else { Ok(()) }
     }
 }

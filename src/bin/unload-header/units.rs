@@ -1,27 +1,31 @@
 //! What there is below a prefix: the data objects and unloads that jobs are made of.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 
-use futures_util::FutureExt;
-use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use futures_util::stream::{self, LocalBoxStream, StreamExt, TryStreamExt};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use unload_header::error::Error;
+use unload_header::header::HeaderError;
 use unload_header::header::membership::read_manifest;
 use unload_header::job::{Demand, demands_of, demands_of_unload};
-use unload_header::receipt::{Outcome, Receipt};
+use unload_header::receipt::Receipt;
 use unload_header::s3::{ListedObject, S3};
 use unload_header::settings::{Output, Settings};
-use unload_header::unload::manifest::Entry;
-use unload_header::unload::name::{Name, Number, readings};
 use unload_header::unload::{Role, Unload};
 use unload_header::uri::Uri;
 
 use crate::arguments::Selection;
+use crate::found::{self, Found};
+
+/// How many manifests are read at the same time. Each may take 16 MiB.
+const MANIFESTS_AT_ONCE: usize = 4;
 
 /// What jobs are made of.
 pub enum Unit {
-    /// A data object, or a manifest.
+    /// A data object, or with OUTPUT=single a manifest.
     Object(Uri),
+    /// OUTPUT=each: the data objects that a manifest lists.
+    Listed { manifest: Uri, objects: Vec<Uri> },
     /// The slices of an unload without a manifest.
     Found(Unload),
     /// Nothing, for the reason that the receipt gives.
@@ -47,7 +51,7 @@ impl Globs {
         Ok(Globs { include: include.transpose()?, exclude: set(&selection.exclude)? })
     }
 
-    fn take(&self, key: &str) -> bool {
+    pub fn take(&self, key: &str) -> bool {
         self.include.as_ref().is_none_or(|set| set.is_match(key)) && !self.exclude.is_match(key)
     }
 }
@@ -56,8 +60,29 @@ impl Unit {
     pub async fn demands(self, settings: &Settings, s3: &S3) -> Result<Vec<Demand>, Error> {
         match self {
             Unit::Object(uri) => demands_of(settings, s3, &uri).await,
+            Unit::Listed { manifest, objects } => {
+                let mut demands = demands_of(settings, s3, &manifest).await?;
+                // Where a manifest asks for no jobs, since a sidecar names the columns or it is not VERBOSE, the events of
+                // its objects do.
+                if !demands.iter().any(|demand| matches!(demand, Demand::Job(_))) && !objects.is_empty() {
+                    demands.clear();
+                    for object in &objects {
+                        demands.extend(demands_of(settings, s3, object).await?);
+                    }
+                }
+                Ok(demands)
+            }
             Unit::Found(unload) => demands_of_unload(settings, unload),
             Unit::Left(receipt) => Ok(vec![Demand::Idle(receipt)]),
+        }
+    }
+
+    /// What it is of, for messages.
+    pub fn uri(&self) -> Uri {
+        match self {
+            Unit::Object(uri) | Unit::Listed { manifest: uri, .. } => uri.clone(),
+            Unit::Found(unload) => unload.manifest.sibling(unload.prefix()),
+            Unit::Left(receipt) => receipt.sources.first().and_then(|uri| Uri::parse(uri)).unwrap_or(Uri::new("", "")),
         }
     }
 }
@@ -69,27 +94,33 @@ pub fn units<'a>(
     s3: &'a S3,
     place: &'a Uri,
     globs: &'a Globs,
-) -> BoxStream<'a, Result<Unit, Error>> {
+) -> LocalBoxStream<'a, Result<Unit, Error>> {
     let pages = stream::try_unfold(Some(None), move |token: Option<Option<String>>| async move {
         let Some(token) = token else { return Ok(None) };
         let page = s3.list_page(&place.bucket, &place.key, token).await?;
         Ok::<_, Error>(Some((page.objects, page.next.map(Some))))
     });
-    let objects: BoxStream<'a, Result<ListedObject, Error>> =
-        pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten().boxed();
+    let objects = pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten();
     let by_manifest = settings.output == Output::Single || settings.final_manifest || settings.options.verbose_manifest;
     if !by_manifest {
-        let taken = objects.try_filter(|object| {
-            let is_taken = Role::of(&object.key) == Role::Data && globs.take(&object.key);
-            std::future::ready(is_taken)
+        let taken = objects.try_filter(|object: &ListedObject| std::future::ready(globs.take(&object.key)));
+        let data = taken.try_filter_map(async |object| {
+            let uri = place.sibling(object.key);
+            let is_data = match Role::of(&uri.key) {
+                Role::Data => true,
+                // Any object may have a manifest's name. What can't be read is told by its own job.
+                Role::Manifest => matches!(read_manifest(s3, &uri).await, Ok(None) | Err(HeaderError::S3(_))),
+                Role::Sidecar | Role::DirectoryMarker => false,
+            };
+            Ok(is_data.then_some(Unit::Object(uri)))
         });
-        return taken.map_ok(|object| Unit::Object(place.sibling(object.key))).boxed();
+        return data.boxed_local();
     }
     let all = async move {
         let objects: Vec<ListedObject> = objects.try_collect().await?;
         grouped(settings, s3, place, globs, objects).await
     };
-    stream::once(all.boxed()).map_ok(|units: Vec<Unit>| stream::iter(units.into_iter().map(Ok))).try_flatten().boxed()
+    stream::once(all).map_ok(|units| stream::iter(units.into_iter().map(Ok))).try_flatten().boxed_local()
 }
 
 /// The units of objects of which a manifest may list some.
@@ -100,115 +131,48 @@ async fn grouped(
     globs: &Globs,
     objects: Vec<ListedObject>,
 ) -> Result<Vec<Unit>, Error> {
-    let (mut units, mut data, mut listed, mut prefixes) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
-    let single = settings.output == Output::Single;
-    for object in objects {
-        let manifest = match Role::of(&object.key) {
-            Role::DirectoryMarker | Role::Sidecar => continue,
-            Role::Data => None,
-            Role::Manifest => match read_manifest(s3, &place.sibling(&object.key)).await {
-                Ok(found) => found,
-                // Its own job tells what is wrong with it.
-                Err(_) => {
-                    let prefix = object.key.strip_suffix("manifest").unwrap_or_default();
-                    Some(Unload::found(&place.bucket, prefix, Vec::new()))
-                }
-            },
-        };
-        let Some(unload) = manifest else {
-            data.push(object);
-            continue;
-        };
-        let keys = unload.all_entries().filter(|entry| entry.uri.bucket == place.bucket);
-        listed.extend(keys.map(|entry| entry.uri.key.clone()));
-        prefixes.insert(unload.prefix().to_owned());
-        if globs.take(if single { unload.prefix() } else { &object.key }) {
-            units.push(Unit::Object(place.sibling(object.key)));
-        }
-    }
-    data.retain(|object| !listed.contains(&object.key));
-    if single {
-        units.extend(found(settings, s3, place, globs, (data, &prefixes)).await?);
-    } else {
-        data.retain(|object| globs.take(&object.key));
-        units.extend(data.into_iter().map(|object| Unit::Object(place.sibling(object.key))));
-    }
-    Ok(units)
-}
-
-/// The unloads without a manifest, of data objects that no manifest lists. `prefixes` are those of the unloads that have
-/// one.
-async fn found(
-    settings: &Settings,
-    s3: &S3,
-    place: &Uri,
-    globs: &Globs,
-    (data, prefixes): (Vec<ListedObject>, &HashSet<String>),
-) -> Result<Vec<Unit>, Error> {
-    let (mut units, mut known) = (Vec::new(), HashMap::new());
-    let mut slices: BTreeMap<String, Vec<ListedObject>> = BTreeMap::new();
-    for object in data {
-        let names = readings(&object.key);
-        let uri = place.sibling(&object.key);
-        let is_of_manifest = |name: &&Name<'_>| name.number != Number::None && prefixes.contains(name.unload_prefix);
-        let name = match names.iter().find(is_of_manifest) {
-            Some(name) => name.clone(),
-            None => named(settings, s3, place, &names, &mut known).await?,
-        };
-        if prefixes.contains(name.unload_prefix) {
-            units.push(left(&uri, format!("{}, of its unload, does not list it", place.sibling(name.manifest()))));
-            continue;
-        }
-        // Whoever names a folder below UNLOAD_PREFIX means all that is in it.
-        let is_meant = name.unload_prefix == place.key && place.key != settings.unload_prefix;
-        if name.number == Number::None && !is_meant {
-            let folder = place.sibling(name.unload_prefix);
-            let why = format!("UNLOAD did not choose its name; name {folder} to put together all that is in it");
-            units.push(left(&uri, why));
-        } else {
-            slices.entry(name.unload_prefix.to_owned()).or_default().push(object);
-        }
-    }
-    let entry = |ListedObject { key, size }| {
-        let uri = place.sibling(key);
-        Entry { uri, size: Some(size), rows: None, mandatory: None }
+    let manifests = objects.iter().filter(|object| Role::of(&object.key) == Role::Manifest).map(|object| async move {
+        let read = read_manifest(s3, &place.sibling(&object.key)).await;
+        // What is wrong with it, its own job tells.
+        read.unwrap_or_else(|_| {
+            let prefix = object.key.strip_suffix("manifest").unwrap_or_default();
+            Some(Unload::found(&place.bucket, prefix, Vec::new()))
+        })
+    });
+    let manifests: Vec<Option<Unload>> = stream::iter(manifests).buffered(MANIFESTS_AT_ONCE).collect().await;
+    let unloads: Vec<Unload> = manifests.into_iter().flatten().collect();
+    let manifests: HashSet<&str> = unloads.iter().map(|unload| unload.manifest.key.as_str()).collect();
+    let is_data = |object: &&ListedObject| match Role::of(&object.key) {
+        Role::Data => true,
+        Role::Manifest => !manifests.contains(object.key.as_str()),
+        Role::Sidecar | Role::DirectoryMarker => false,
     };
-    units.extend(slices.into_iter().filter(|(prefix, _)| globs.take(prefix)).map(|(prefix, objects)| {
-        let unload = place.sibling(prefix.as_str());
-        if prefix.starts_with(&place.key) {
-            Unit::Found(Unload::found(&place.bucket, &prefix, objects.into_iter().map(entry).collect()))
-        } else {
-            left(&unload, format!("it may have more slices than those below {place}; name {unload} itself"))
-        }
-    }));
-    Ok(units)
-}
-
-fn left(uri: &Uri, why: String) -> Unit {
-    Unit::Left(Receipt::idle(uri, Outcome::Skipped, why))
-}
-
-/// The reading of a key that a sidecar or a manifest of the whole unload confirms; else the likeliest. In the folders of
-/// a partition, nothing else tells where the unload prefix ends.
-async fn named<'k>(
-    settings: &Settings,
-    s3: &S3,
-    place: &Uri,
-    names: &[Name<'k>],
-    known: &mut HashMap<String, bool>,
-) -> Result<Name<'k>, Error> {
-    for name in names.iter().filter(|name| names.len() > 1 && name.number == names[0].number) {
-        let keys = name.sidecars().into_iter().chain([name.manifest()]);
-        for key in keys.filter(|key| key.starts_with(&settings.unload_prefix)) {
-            let is_there = match known.get(&key) {
-                Some(is_there) => *is_there,
-                None => s3.head(&place.sibling(&key)).await?.is_some(),
-            };
-            known.insert(key, is_there);
-            if is_there {
-                return Ok(name.clone());
-            }
+    let data: Vec<&ListedObject> = objects.iter().filter(is_data).collect();
+    let (mut units, mut listed) = (Vec::new(), HashSet::new());
+    let single = settings.output == Output::Single;
+    for unload in &unloads {
+        let entries = unload.all_entries().map(|entry| &entry.uri).filter(|uri| uri.bucket == place.bucket);
+        let keys: Vec<&str> = entries.map(|uri| uri.key.as_str()).collect();
+        let manifest = unload.manifest.clone();
+        if single {
+            units.extend(globs.take(unload.prefix()).then_some(Unit::Object(manifest)));
+            listed.extend(keys);
+        // Of an unload that globs leave a part of, each data object is by itself.
+        } else if keys.iter().all(|key| globs.take(key)) && !globs.exclude.is_match(&manifest.key) {
+            let is_there: HashSet<&str> = keys.iter().copied().collect();
+            let objects = data.iter().filter(|object| is_there.contains(object.key.as_str()));
+            units.push(Unit::Listed { manifest, objects: objects.map(|object| place.sibling(&object.key)).collect() });
+            listed.extend(keys);
         }
     }
-    Ok(names[0].clone())
+    let others = data.into_iter().filter(|object| !listed.contains(object.key.as_str()));
+    if single {
+        let prefixes = unloads.iter().map(Unload::prefix).collect();
+        let found = Found { all: &objects, data: others.collect(), prefixes };
+        units.extend(found::units_of(settings, s3, place, globs, found).await?);
+    } else {
+        let taken = others.filter(|object| globs.take(&object.key));
+        units.extend(taken.map(|object| Unit::Object(place.sibling(&object.key))));
+    }
+    Ok(units)
 }

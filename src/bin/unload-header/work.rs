@@ -1,13 +1,13 @@
 //! Jobs done side by side, and how far they are.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::iter::{once, repeat};
 
 use futures_util::{Stream, StreamExt, stream};
 use unload_header::deadline::Deadline;
 use unload_header::error::Error;
-use unload_header::job::{Demand, Job};
+use unload_header::job::{Demand, Job, Subject};
 use unload_header::receipt::Receipt;
 use unload_header::s3::{Effort, Progress, S3};
 use unload_header::settings::{Output, Settings};
@@ -22,7 +22,7 @@ pub struct Work<'a> {
     pub deadline: &'a Deadline,
     /// How many at the same time.
     pub jobs: usize,
-    /// What is under way: the final object's source, and the client that counts for it.
+    /// What is under way: what the job is of, and the client that counts for it.
     running: RefCell<BTreeMap<u64, (Uri, S3)>>,
     begun: Cell<u64>,
     /// Of the jobs that have ended.
@@ -41,7 +41,8 @@ pub struct Asked {
 pub enum What {
     /// A job, and what was asked of S3 to find it.
     Job(Job, Effort),
-    Idle(Receipt),
+    /// Nothing to do, and what was asked of S3 to find that.
+    Idle(Receipt, Effort),
     Failed(Uri, Error),
 }
 
@@ -58,7 +59,7 @@ impl<'a> Work<'a> {
         let demands = in_time.map(move |(unit, found)| async move {
             let s3 = s3.counting();
             let (uri, demands) = match found {
-                Ok(found) => (uri_of(&found), found.demands(settings, &s3).await),
+                Ok(found) => (found.uri(), found.demands(settings, &s3).await),
                 Err(error) => (place.clone(), Err(error)),
             };
             let what: Vec<What> = match demands {
@@ -67,7 +68,7 @@ impl<'a> Work<'a> {
                     let efforts = once(s3.effort()).chain(repeat(Effort::default()));
                     let what = demands.into_iter().zip(efforts).map(|(demand, effort)| match demand {
                         Demand::Job(job) => What::Job(job, effort),
-                        Demand::Idle(receipt) => What::Idle(receipt.adding(effort)),
+                        Demand::Idle(receipt) => What::Idle(receipt, effort),
                     });
                     what.collect()
                 }
@@ -91,7 +92,7 @@ impl<'a> Work<'a> {
     pub async fn with<T>(&self, job: &Job, doing: impl AsyncFnOnce(&S3) -> T) -> T {
         let (number, s3) = (self.begun.get(), self.s3.counting());
         self.begun.set(number + 1);
-        self.running.borrow_mut().insert(number, (job.uri().clone(), s3.clone()));
+        self.running.borrow_mut().insert(number, (named(job), s3.clone()));
         let result = doing(&s3).await;
         self.running.borrow_mut().remove(&number);
         self.ended.set(sum(self.ended.get(), s3.progress()));
@@ -116,11 +117,29 @@ impl<'a> Work<'a> {
     }
 }
 
-fn uri_of(unit: &Unit) -> Uri {
-    match unit {
-        Unit::Object(uri) => uri.clone(),
-        Unit::Found(unload) => unload.manifest.sibling(unload.prefix()),
-        Unit::Left(receipt) => receipt.sources.first().and_then(|uri| Uri::parse(uri)).unwrap_or(Uri::new("", "")),
+/// What a job is of, for messages: a data object, a manifest, or the prefix of an unload without one; and the folder.
+pub fn named(job: &Job) -> Uri {
+    match &job.subject {
+        Subject::Object { uri, .. } => uri.clone(),
+        Subject::Folder { unload, folder } => unload.manifest.sibling(format!("{}{folder}", unload.prefix())),
+    }
+}
+
+/// What has ended of each unit of which not all has ended.
+pub struct ByUnit<T>(HashMap<usize, Vec<T>>);
+
+impl<T> Default for ByUnit<T> {
+    fn default() -> ByUnit<T> {
+        ByUnit(HashMap::new())
+    }
+}
+
+impl<T> ByUnit<T> {
+    /// One more thing that a unit asks for has ended. All of them, if it is the last.
+    pub fn ended(&mut self, unit: usize, siblings: usize, one: T) -> Option<Vec<T>> {
+        let ended = self.0.entry(unit).or_default();
+        ended.push(one);
+        if ended.len() > siblings { self.0.remove(&unit) } else { None }
     }
 }
 

@@ -16,7 +16,7 @@ use unload_header::s3::{Attributes, Precondition, S3};
 use unload_header::uri::Uri;
 
 /// Starts it with nothing in its environment but what is needed for this world.
-fn start(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
+pub fn start(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_unload-header"))
         .args(arguments)
         .env_clear()
@@ -32,28 +32,28 @@ fn start(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Child
 }
 
 /// Runs it on a bucket, with this on standard input.
-async fn run(world: &World, arguments: &[&str], input: &str) -> Output {
+pub async fn run(world: &World, arguments: &[&str], input: &str) -> Output {
     let mut child = start(world, arguments, &[]);
     child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
     child.wait_with_output().await.unwrap()
 }
 
 /// Its status, standard output and standard error.
-async fn said(world: &World, arguments: &[&str]) -> (i32, String, String) {
+pub async fn said(world: &World, arguments: &[&str]) -> (i32, String, String) {
     let done = run(world, arguments, "").await;
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
 }
 
 /// The lines of JSON that it writes, sorted by what they are of.
-fn json(out: &str) -> Vec<Value> {
+pub fn json(out: &str) -> Vec<Value> {
     let mut lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     lines.sort_by_key(|line| (line["final"].to_string(), line["sources"].to_string(), line["uri"].to_string()));
     lines
 }
 
 /// A world with an unload of three slices and its sidecar, and no manifest.
-async fn unloaded() -> World {
+pub async fn unloaded() -> World {
     let world = World::in_process().await;
     for slice in 0..3 {
         world.put(&format!("unload/q_000{slice}_part_00"), format!("{slice}|a\n")).await;
@@ -62,7 +62,7 @@ async fn unloaded() -> World {
     world
 }
 
-fn place(world: &World, key: &str) -> String {
+pub fn place(world: &World, key: &str) -> String {
     format!("s3://{}/{key}", world.bucket)
 }
 
@@ -157,7 +157,7 @@ async fn slices_without_a_manifest_become_one_object() {
     assert_eq!((status, lines.len()), (0, 2), "{err}{out}");
     assert_eq!(world.text("final/q.csv").await, "id|name\n0|a\n1|a\n2|a\n");
     let skipped = lines.iter().find(|line| line["outcome"] == "skipped").unwrap();
-    assert!(skipped["reason"].as_str().unwrap().starts_with("UNLOAD did not choose its name; name s3://"), "{skipped}");
+    assert!(skipped["reason"].as_str().unwrap().starts_with("UNLOAD did not choose its name; to put it"), "{skipped}");
 
     // Not all of its slices are below this place.
     let part = place(&world, "unload/q_000");
