@@ -57,8 +57,8 @@ pub async fn run(add: Add) -> Result<(), Failure> {
             Some(ends) = manifests.next() => ends.iter().try_for_each(|end| report.tell(end))?,
             _ = ticks.tick() => {
                 report.bars.show(work, report.done())?;
-                // Whatever is left is only being looked for.
-                if stopping && work.is_idle() && manifests.is_empty() {
+                // What is only being looked at leaves nothing behind.
+                if stopping && work.writing().is_empty() && manifests.is_empty() {
                     break;
                 }
             }
@@ -72,6 +72,9 @@ pub async fn run(add: Add) -> Result<(), Failure> {
                 report.bars.without(|| writeln!(stderr(), "stopping: parts that S3 has are left to the next run (again: at once)"))?;
             }
         }
+    }
+    for uri in work.unfinished() {
+        report.tell(&End::Failed(uri.clone(), Error::OutOfTime { uri }))?;
     }
     report.end(settings, add.dry_run, stopping)
 }

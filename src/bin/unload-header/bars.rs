@@ -45,15 +45,15 @@ impl Bars {
         self.all.set_length(all.bytes);
         self.all.set_position(all.bytes_written);
         self.all.set_message(format!("{} done", count(done, "final object")));
-        let running = work.running();
+        let writing = work.writing();
         self.jobs.retain(|number, bar| {
-            let is_running = running.iter().any(|(it, ..)| it == number);
-            if !is_running {
+            let is_writing = writing.iter().any(|(it, ..)| it == number);
+            if !is_writing {
                 bar.finish_and_clear();
             }
-            is_running
+            is_writing
         });
-        for (number, uri, progress) in running {
+        for (number, uri, progress) in writing {
             let bar = self.jobs.entry(number).or_insert_with(|| {
                 let bar = ProgressBar::no_length().with_style(style(OF_JOB)).with_prefix(show::line(&uri.to_string()));
                 self.screen.insert_before(&self.all, bar)

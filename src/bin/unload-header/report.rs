@@ -6,6 +6,7 @@ use std::io::{Write, stderr, stdout};
 use std::time::Instant;
 
 use indicatif::HumanDuration;
+use serde_json::json;
 use unload_header::copy::CopyError;
 use unload_header::error::Error;
 use unload_header::job::{Job, PlannedObject};
@@ -117,7 +118,8 @@ impl Report {
     pub fn end(self, settings: &Settings, is_dry: bool, stopping: bool) -> Result<(), Failure> {
         self.bars.end();
         let outcomes: Vec<String> = self.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
-        let outcomes = if outcomes.is_empty() { "nothing is there".to_owned() } else { outcomes.join(", ") };
+        let nothing = if stopping { "nothing is done" } else { "nothing is there" };
+        let outcomes = if outcomes.is_empty() { nothing.to_owned() } else { outcomes.join(", ") };
         let took = HumanDuration(self.begun.elapsed());
         match is_dry {
             true => {
@@ -148,11 +150,25 @@ fn is_stop(error: &Error) -> bool {
     error.kind() == "OutOfTime"
 }
 
+/// Why something has not been done.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Copy(CopyError::OutOfTime { done, all, .. }) if *done > 0 => {
+            format!("S3 has {done} of the {all} parts, which the next run takes")
+        }
+        error if is_stop(error) => "the same command goes on".to_owned(),
+        error => error.to_string(),
+    }
+}
+
 fn json(end: &End, outcome: &str) -> Result<String, serde_json::Error> {
     match end {
         End::Receipt(receipt) | End::Idle { receipt, .. } => serde_json::to_string(receipt),
         End::Planned(object) => Ok(show::planned_json(object)?.to_string()),
-        End::Failed(uri, error) => Ok(show::failure(outcome, uri, error).to_string()),
+        End::Failed(uri, error) => {
+            let (sources, kind) = ([uri.to_string()], error.kind());
+            Ok(json!({"sources": sources, "outcome": outcome, "errorType": kind, "reason": reason(error)}).to_string())
+        }
     }
 }
 
@@ -160,10 +176,9 @@ fn text(end: &End, outcome: &str) -> String {
     match end {
         End::Receipt(receipt) | End::Idle { receipt, .. } => show::receipt(receipt),
         End::Planned(object) => show::planned_tree(object),
-        End::Failed(uri, Error::Copy(CopyError::OutOfTime { done, all, .. })) => {
-            show::line(&format!("{outcome:<9}  {uri}  S3 has {done} of the {all} parts, which the next run takes"))
+        End::Failed(uri, error) => {
+            let kind = if is_stop(error) { String::new() } else { format!("{}: ", error.kind()) };
+            show::line(&format!("{outcome:<9}  {uri}  {kind}{}", reason(error)))
         }
-        End::Failed(uri, error) if is_stop(error) => show::line(&format!("{outcome:<9}  {uri}")),
-        End::Failed(uri, error) => show::line(&format!("{outcome:<9}  {uri}  {}: {error}", error.kind())),
     }
 }

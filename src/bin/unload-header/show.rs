@@ -6,7 +6,6 @@ use indicatif::{BinaryBytes, HumanDuration};
 use serde_json::{Value, json};
 use unload_header::byte_range::ByteRange;
 use unload_header::copy::part::{Origin, Piece, PlannedPart};
-use unload_header::error::Error;
 use unload_header::job::{AtKey, PlannedObject};
 use unload_header::receipt::{ColumnsFrom, Receipt};
 use unload_header::s3::Effort;
@@ -59,11 +58,6 @@ pub fn receipt(receipt: &Receipt) -> String {
         let _ = write!(line, "  ({reason})");
     }
     self::line(&line)
-}
-
-/// An error as a line of JSON, beside receipts.
-pub fn failure(outcome: &str, uri: &Uri, error: &Error) -> Value {
-    json!({"sources": [uri.to_string()], "outcome": outcome, "errorType": error.kind(), "reason": error.to_string()})
 }
 
 fn at_key(object: &PlannedObject) -> &'static str {

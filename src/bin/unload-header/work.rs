@@ -99,13 +99,13 @@ impl<'a> Work<'a> {
         result
     }
 
-    /// Whether no job is under way.
-    pub fn is_idle(&self) -> bool {
-        self.running.borrow().is_empty()
+    /// What the jobs are of that are under way.
+    pub fn unfinished(&self) -> Vec<Uri> {
+        self.running.borrow().values().map(|(uri, _)| uri.clone()).collect()
     }
 
     /// The jobs that are writing, by their number, with how far each of them is.
-    pub fn running(&self) -> Vec<(u64, Uri, Progress)> {
+    pub fn writing(&self) -> Vec<(u64, Uri, Progress)> {
         let running = self.running.borrow();
         let writing = running.iter().map(|(number, (uri, s3))| (*number, uri.clone(), s3.progress()));
         writing.filter(|(.., progress)| progress.parts > 0).collect()

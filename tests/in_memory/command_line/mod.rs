@@ -402,6 +402,29 @@ async fn stopped_by(signal: &str) {
     assert_eq!((status, json(&out)[0]["parts"].as_u64(), written()), (0, Some(38), 38 - done));
 }
 
+/// What is only being looked at leaves nothing behind, and nobody waits for it.
+#[tokio::test]
+async fn ctrl_c_does_not_wait_for_what_writes_nothing() {
+    for signal in ["-INT", "-TERM"] {
+        let world = unloaded().await;
+        world
+            .local()
+            .judge(|request| (request.operation == "HeadObject").then_some(Fault::Late(Duration::from_secs(9))));
+        let mut child = start(&world, &["add", &place(&world, "unload/"), "--jobs", "2"], &[]);
+        while !world.local().take_requests().iter().any(|request| request.operation == "HeadObject") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let (id, begun) = (child.id().unwrap().to_string(), std::time::Instant::now());
+        assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+        let mut err = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut err).await.unwrap();
+        assert_eq!(child.wait().await.unwrap().code(), Some(130), "{err}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {err}", begun.elapsed());
+        assert_eq!(err.matches("stopped    s3://").count(), 2, "{err}");
+        assert!(world.keys().await.iter().all(|key| key.starts_with("unload/")));
+    }
+}
+
 /// What an app writes to it becomes a final object, as on AWS.
 #[tokio::test]
 async fn serve_runs_the_function_on_what_is_written() {
