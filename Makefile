@@ -1,6 +1,7 @@
-# make help lists what there is. All but demo and test install what they need into .tools/, pinned.
+# make help lists what there is, in order of use: first what a user runs, then, from invoke on, what a contributor runs.
+# All but demo and test install what they need into .tools/, pinned.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-servers check fuzz build deploy bucket bucket-remove redrive invoke bench
+.PHONY: help demo build deploy bucket redrive bucket-remove invoke test check test-servers test-all fuzz bench
 
 ARCH  ?= arm64
 EVENT ?= put
@@ -11,40 +12,8 @@ export SAM_CLI_TELEMETRY = 0
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 21
 
-demo: ## show the function at work, on an S3 in memory; needs Rust only
-	cargo run --locked --quiet --features cli --bin unload-header demo
-
-test: ## all tests, on an S3 in memory, with samples of the large sets; needs Rust only
-	cargo test --locked --workspace --all-features
-
-test-all: export EXHAUSTIVE = 1
-test-all: export WORLDS = 2000
-test-all: test ## the same with every set of cases whole, and 2,000 random worlds of unloads
-
-test-servers: export TEST_READERS = $(CURDIR)/.tools/readers/bin/python
-test-servers: ## what holds on every server, on SeaweedFS and ministack, docs/stores.md, and the deployment; needs Python
-	scripts/install.sh readers
-	scripts/with-server.sh seaweedfs cargo test --locked --all-features --test any_server
-	scripts/with-server.sh ministack cargo test --locked --all-features --test any_server
-	scripts/with-server.sh moto cargo test --locked --all-features --test any_server doctor
-	scripts/with-server.sh rclone cargo test --locked --all-features --test any_server doctor
-	scripts/install.sh tools
-	scripts/with-server.sh ministack .tools/tools/bin/python -m unittest discover --start-directory tests/deployment
-
-check: ## formatting, lints, documentation, dependencies, scripts, workflows, the template
-	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets --all-features -- --deny warnings
-	cargo clippy --locked --bin bootstrap -- --deny warnings
-	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	cargo clippy --locked --manifest-path fuzz/Cargo.toml -- --deny warnings
-	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --all-features --no-deps
-	scripts/check-dependencies.sh
-	scripts/check-scripts.sh
-	scripts/check-template.sh
-	scripts/scan-template.sh
-
-fuzz: ## every parser, for TIME=600 seconds each
-	scripts/fuzz.sh $(TIME)
+demo: ## show the function at work, on an S3 in memory; needs Rust and a C compiler
+	cargo run --locked --features cli --bin unload-header demo
 
 build: ## the function for Lambda, ARCH=arm64 or x86_64, in .aws-sam/build
 	scripts/install.sh tools
@@ -61,17 +30,49 @@ bucket: ## connect a bucket that was there already with the stack; shows what it
 	scripts/install.sh tools
 	.tools/tools/bin/python scripts/bucket.py add
 
-bucket-remove: ## take the connection away again
-	scripts/install.sh tools
-	.tools/tools/bin/python scripts/bucket.py remove
-
 redrive: ## send failed events again
 	scripts/install.sh tools
 	.tools/tools/bin/python scripts/redrive.py
 
+bucket-remove: ## disconnect such a bucket, before the stack is deleted
+	scripts/install.sh tools
+	.tools/tools/bin/python scripts/bucket.py remove
+
 invoke: ## run the function in a local Lambda emulator on events/EVENT.json (EVENT=put)
 	scripts/install.sh tools
 	scripts/invoke.sh $(EVENT)
+
+test: ## all tests, on an S3 in memory, with samples of the large sets; needs what demo needs
+	cargo test --locked --workspace --all-features
+
+check: ## formatting, lints, documentation, dependencies, scripts, workflows, the template
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --all-features -- --deny warnings
+	cargo clippy --locked --bin bootstrap -- --deny warnings
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --all-features --no-deps
+	scripts/check-dependencies.sh
+	scripts/check-scripts.sh
+	scripts/check-template.sh
+	scripts/scan-template.sh
+
+test-servers: export TEST_READERS = $(CURDIR)/.tools/readers/bin/python
+test-servers: ## what holds on every server, on SeaweedFS and ministack, docs/stores.md, and the deployment; needs Python
+	scripts/install.sh readers
+	scripts/with-server.sh seaweedfs cargo test --locked --all-features --test any_server
+	scripts/with-server.sh ministack cargo test --locked --all-features --test any_server
+	scripts/with-server.sh moto cargo test --locked --all-features --test any_server doctor
+	scripts/with-server.sh rclone cargo test --locked --all-features --test any_server doctor
+	scripts/install.sh tools
+	scripts/with-server.sh ministack .tools/tools/bin/python -m unittest discover --start-directory tests/deployment
+
+test-all: export EXHAUSTIVE = 1
+test-all: export WORLDS = 2000
+test-all: test ## the tests with every set of cases whole, and 2,000 random worlds of unloads
+
+fuzz: ## every parser, for TIME=600 seconds each
+	scripts/fuzz.sh $(TIME)
 
 bench: ## speed, memory and start of the function on SeaweedFS; ROWS=file for rows of your own
 	cargo build --locked --release --example bare

@@ -32,9 +32,12 @@ use crate::stop::asked_to_stop;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let warnings = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).without_time().with_target(false);
+    let command = Arguments::parse().command;
+    // The demonstration prints what fails among the rest.
+    let level = if matches!(command, Command::Demo) { LevelFilter::OFF } else { LevelFilter::WARN };
+    let warnings = tracing_subscriber::fmt().with_max_level(level).without_time().with_target(false);
     warnings.with_ansi(false).with_writer(stderr).init();
-    match run(Arguments::parse().command).await {
+    match run(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let said = failure.to_string();
