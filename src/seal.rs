@@ -237,6 +237,6 @@ mod tests {
         );
         assert_eq!(Seal::parse("anything"), None);
         let longest = Seal { size: 48 << 40, crc: Some(Crc::of(Algorithm::Crc64Nvme, b"")), ..seal }.to_string();
-        assert_eq!(KEY.len() + longest.len(), 340, "what README says it takes of S3's 2 KB");
+        assert_eq!(KEY.len() + longest.len(), 340, "what docs/reference.md says it takes of S3's 2 KB");
     }
 }

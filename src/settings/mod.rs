@@ -8,7 +8,7 @@ use crate::unload::options::{OptionsError, masked};
 use crate::unload::{Compression, Options};
 use crate::uri::Uri;
 
-/// See the README for what each of them means.
+/// See docs/reference.md for what each of them means.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The only bucket whose events are worked on; `None`: any.
