@@ -36,13 +36,13 @@ fn each_promise_has_its_test_and_each_test_its_promise() {
 }
 
 #[test]
-fn the_words_are_the_same_in_the_readme_and_in_the_code() {
+fn the_words_are_the_same_in_the_docs_and_in_the_code() {
     let lines = |text: String, comment: &str| -> Vec<String> {
         let lines = text.lines().filter_map(|line| line.strip_prefix(comment)?.strip_prefix("* **").map(str::to_owned));
         lines.collect()
     };
     let words = lines(read("src/lib.rs").unwrap(), "//! ");
-    assert_eq!(words, lines(read("README.md").unwrap(), ""));
+    assert_eq!(words, lines(read("docs/concepts.md").unwrap(), ""));
     assert!(words.len() >= 10, "{words:?}");
 }
 
@@ -68,12 +68,12 @@ fn no_idiom_has_to_be_guessed() {
     assert!(looked > 80, "{looked} files");
 }
 
-/// Those that the README names by another errorType, or that hold the error of a module.
+/// Those that the reference names by another errorType, or that hold the error of a module.
 const NOT_ITSELF: [&str; 7] = ["Setting", "Event", "Header", "Copy", "S3", "Rewritten", "SlicesUnlike"];
 
 #[test]
-fn the_readme_has_every_error() {
-    let readme = read("README.md").unwrap();
+fn the_reference_has_every_error() {
+    let reference = read("docs/reference.md").unwrap();
     let mut looked = 0;
     for file in ["src/error.rs", "src/header/error.rs", "src/copy/error.rs"] {
         let text = read(file).unwrap();
@@ -81,8 +81,8 @@ fn the_readme_has_every_error() {
         let variants = body.lines().filter_map(|line| line.strip_prefix("    "));
         let names = variants.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
         for name in names.map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap()) {
-            let is_there = NOT_ITSELF.contains(&name) || readme.contains(&format!("`{name}`"));
-            assert!(is_there, "README.md has no {name}, of {file}");
+            let is_there = NOT_ITSELF.contains(&name) || reference.contains(&format!("`{name}`"));
+            assert!(is_there, "docs/reference.md has no {name}, of {file}");
             looked += 1;
         }
     }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod arrival_order;
+mod book;
 mod bucket;
 mod cleanup;
 // The command line is built with that feature only.
@@ -31,6 +32,9 @@ mod plan;
 mod policy;
 mod proof;
 mod properties;
+// The demonstration and the command line are built with that feature only.
+#[cfg(feature = "cli")]
+mod readme;
 mod recorded_answers;
 mod requests;
 mod resume;
