@@ -125,10 +125,10 @@ fn the_reference_has_the_settings_that_the_code_reads() {
     let is_setting = |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     let code = read("src/settings/mod.rs");
     let code = code.split("pub fn read").nth(1).unwrap().split("Ok(Settings {").next().unwrap();
-    let read: BTreeSet<String> =
+    let in_code: BTreeSet<String> =
         code.split('"').skip(1).step_by(2).filter(|it| it.len() > 2 && is_setting(it)).map(str::to_owned).collect();
     let listed: BTreeSet<String> = named(&rows).into_iter().filter(|name| is_setting(name)).collect();
-    assert_eq!(listed, read);
+    assert_eq!(listed, in_code);
 
     let settings = Settings::read(|name| (name == "UNLOAD_PREFIX").then(|| "unload/".to_owned())).unwrap();
     for (name, is_on) in [
