@@ -35,7 +35,7 @@ pub fn pages() -> Vec<PathBuf> {
 }
 
 /// A page without its blocks of code.
-fn prose(text: &str) -> String {
+pub fn prose(text: &str) -> String {
     let mut is_code = false;
     let lines = text.lines().filter(|line| {
         let is_fence = line.trim_start().starts_with("```");

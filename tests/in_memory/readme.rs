@@ -10,7 +10,7 @@ use tokio::process::Command;
 use unload_header::demo::{BUCKET, fill};
 use unload_header::receipt::Outcome;
 
-use crate::book::pages;
+use crate::book::{pages, prose};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -149,6 +149,27 @@ async fn every_command_is_one() {
         }
     }
     assert!(ran >= 9, "{ran} commands");
+}
+
+/// Commands in the text: that there is such a target, or such a command.
+#[tokio::test]
+async fn every_command_that_is_named_is_there() {
+    let (makefile, world) = (read("Makefile"), samples().await);
+    let help = String::from_utf8(shell(&world, "unload-header --help").await.stdout).unwrap();
+    let mut looked = 0;
+    for page in pages() {
+        let text = prose(&std::fs::read_to_string(&page).unwrap());
+        for code in text.split('`').skip(1).step_by(2) {
+            let is_there = match code.split_whitespace().take(2).collect::<Vec<_>>()[..] {
+                ["make", target] => makefile.contains(&format!("\n{target}: ")),
+                ["unload-header", command] => help.contains(&format!("\n  {command} ")),
+                _ => continue,
+            };
+            assert!(is_there, "{page:?} names `{code}`");
+            looked += 1;
+        }
+    }
+    assert!(looked > 40, "{looked} commands");
 }
 
 /// README's statement, with its options as UNLOAD_OPTIONS: what comes first waits, and the manifest starts all.
