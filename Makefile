@@ -1,11 +1,15 @@
 # make help lists what there is, in order of use: first what a user runs, then, from invoke on, what a contributor runs.
 # All but demo and test install what they need into .tools/, pinned.
 .DEFAULT_GOAL := help
-.PHONY: help demo build deploy bucket redrive bucket-remove invoke test check test-servers test-all fuzz bench
+.PHONY: help demo build deploy bucket redrive bucket-remove invoke test check test-servers test-all fuzz bench bench-start bench-builds
 
 ARCH  ?= arm64
 EVENT ?= put
 TIME  ?= 600
+SERVERS ?= seaweedfs garage ministack
+PYTHON = .tools/peers/bin/python
+RESULTS = $(if $(QUICK),target,docs)/performance
+TRIAL = $(if $(QUICK),cp docs/performance.md $(RESULTS).md)
 export PATH := $(CURDIR)/.tools/tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY = 0
 
@@ -74,7 +78,22 @@ test-all: test ## the tests with every set of cases whole, and 2,000 random worl
 fuzz: ## every parser, for TIME=600 seconds each
 	scripts/fuzz.sh $(TIME)
 
-bench: ## speed, memory and start of the function on SeaweedFS; ROWS=file for rows of your own
-	cargo build --locked --release --example bare
-	scripts/with-server.sh seaweedfs cargo bench --locked --bench copy
-	scripts/with-server.sh seaweedfs cargo bench --locked --bench merge
+bench: ## this function beside what others do, on three servers; makes docs/performance.md (QUICK=1: a short trial, in target/)
+	scripts/install.sh peers
+	cargo build --locked --release --bin bootstrap --examples
+	$(TRIAL)
+	for server in $(SERVERS); do scripts/with-server.sh $$server $(PYTHON) benches/run.py $$server $(RESULTS).json || exit; done
+	$(PYTHON) benches/report.py $(RESULTS).json $(RESULTS).md
+
+bench-start: ## how fast the function starts, and what each memory size costs; the same document
+	scripts/install.sh peers
+	cargo build --locked --release --bin bootstrap --examples
+	$(TRIAL)
+	scripts/with-server.sh seaweedfs $(PYTHON) benches/start.py $(RESULTS).json
+	$(PYTHON) benches/report.py $(RESULTS).json $(RESULTS).md
+
+bench-builds: ## the function built in other ways, an hour of building; the same document
+	scripts/install.sh peers
+	scripts/builds.sh target/builds >target/builds.txt
+	scripts/with-server.sh seaweedfs $(PYTHON) benches/start.py $(RESULTS).json $$(cat target/builds.txt)
+	$(PYTHON) benches/report.py $(RESULTS).json $(RESULTS).md
