@@ -91,9 +91,12 @@ def takes(measured):
     rows = []
     for one in measured["objects"]:
         for name, tool in one["tools"].items():
+            is_counted = "operations" in tool
             rows.append([
-                named(one["size"]), TOOLS[name][0], f"{through(tool):,.1f}", sum(tool["operations"].values()),
-                f"{median(tool['cpu']):.2f}", f"{max(tool['peak']):.1f}", seconds(tool["seconds_held_back"]),
+                named(one["size"]), TOOLS[name][0], f"{through(tool):,.1f}" if is_counted else "",
+                sum(tool["operations"].values()) if is_counted else "",
+                f"{median(tool['cpu']):.2f}", f"{max(tool['peak']):.1f}",
+                seconds(tool["seconds_held_back"]) if is_counted else "",
             ])
     return table(["object", "", "MiB through", "requests", "CPU seconds", "peak MiB", "seconds, answers held back"], rows)
 
@@ -137,25 +140,34 @@ def milliseconds(values):
     return f"{median(values) * 1000:,.1f} ms"
 
 
+def most_counted(servers):
+    """The server on which most was counted: a name, and what was measured."""
+    def counted(one):
+        return sum("operations" in tool for measured in one[1]["objects"] for tool in measured["tools"].values())
+
+    return max(servers.items(), key=counted)
+
+
 def blocks(results):
     servers = results["servers"]
     machine, versions = results["machine"], results["versions"]
-    first = next(iter(servers.values()))
-    rounds = [len(first[kind][0]["tools"]["function"]["seconds"]) for kind in ("objects", "merges")]
     dates = sorted({measured["date"] for measured in servers.values()})
+    tools = [tool for measured in servers.values() for one in [*measured["objects"], *measured["merges"]] for tool in one["tools"].values()]
+    rounds = sorted({len(tool["seconds"]) for tool in tools})
     yield "machine", (
         f"Measured on {' and '.join(dates)}: {machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB of memory, "
         f"Linux {machine['linux']}; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ". "
-        f"Medians of {rounds[0]}, of merges of {rounds[1]}."
+        f"Medians of {' or '.join(map(str, reversed(rounds)))}: of fewer where a round took long."
     )
     yield "ratios", ratios(results)
     yield "times", "\n\n".join(
         f"### {SERVERS[server]}\n\n{times(measured)}\n\n{loops(measured)}" for server, measured in servers.items()
     )
-    yield "takes", takes(first)
-    yield "merges", "\n\n".join(
-        f"### Merges on {SERVERS[server]}\n\n{merges(measured)}" for server, measured in servers.items()
-    )
+    server, measured = most_counted(servers)
+    yield "takes", f"Measured on {SERVERS[server]}.\n\n{takes(measured)}"
+    merging = {server: measured for server, measured in servers.items() if measured["merges"]}
+    if merging:
+        yield "merges", "\n\n".join(f"On {SERVERS[server]}.\n\n{merges(measured)}" for server, measured in merging.items())
     for name, of in (("start", starts), ("builds", starts), ("memory_sizes", memory_sizes)):
         if results.get(name, {}).get("of"):
             yield name, of(results[name])
@@ -166,11 +178,14 @@ def plots(results):
     names = [name for name in TOOLS if any(name in one["tools"] for one in next(iter(servers.values()))["objects"])]
     legend = [(TOOLS[name][1], TOOLS[name][0].replace("*", "").replace("`", "")) for name in names]
 
-    def by_size(measured, of):
+    def by_size(measured, of, field="seconds"):
         labels = [named(one["size"]) for one in measured["objects"]]
         series = []
         for name in reversed(names):
-            points = {named(one["size"]): of(one["tools"][name]) for one in measured["objects"] if name in one["tools"]}
+            points = {
+                named(one["size"]): of(one["tools"][name])
+                for one in measured["objects"] if field in one["tools"].get(name, {})
+            }
             if points:
                 series.append((TOOLS[name][1], points))
         return labels, series
@@ -182,12 +197,15 @@ def plots(results):
         [Panel(SERVERS[server], "seconds").lines(*by_size(measured, lambda tool: spread(tool["seconds"])))
          for server, measured in servers.items()], legend,
     )
-    first = next(iter(servers.values()))
+    _, first = most_counted(servers)
     yield "takes", figure([
-        Panel("Through the process", "MiB").lines(*by_size(first, lambda tool: (through(tool),) * 3)),
+        Panel("Through the process", "MiB").lines(*by_size(first, lambda tool: (through(tool),) * 3, "sent")),
         Panel("CPU", "seconds").lines(*by_size(first, lambda tool: spread(tool["cpu"]))),
         Panel("Peak memory", "MiB").lines(*by_size(first, lambda tool: spread(tool["peak"])), linear=True),
     ], legend)
+    first = next((measured for measured in servers.values() if measured["merges"]), None)
+    if first is None:
+        return
     merging = [name for name in TOOLS if any(name in one["tools"] for one in first["merges"])]
 
     def bars(of):
