@@ -18,6 +18,8 @@ import stack
 LISTS = ("LambdaFunctionConfigurations", "QueueConfigurations", "TopicConfigurations")
 # What a function that was ended in the middle leaves behind.
 DAYS = 2
+# Where slices are put together that are more than parts (src/copy/groups.rs).
+INTERMEDIATES = ".unload-header/"
 
 
 def wanted_entries(name, found):
@@ -83,17 +85,24 @@ def final_place(found):
     return parameters["FinalBucketName"] or parameters["BucketName"], key
 
 
-def with_rule(rules, name, prefix):
-    """Lifecycle rules with a stack's own instead of the one that it had; without, if `prefix` is None. S3 takes no rules
+def with_rules(rules, name, prefix, is_single):
+    """Lifecycle rules with a stack's own instead of those that it had; without, if `prefix` is None. S3 takes no rules
     of which some have a filter and some the older bare prefix, which means the same."""
-    kept = [dict(rule) for rule in rules if rule.get("ID") != f"{name}/uploads"]
+    own = (f"{name}/uploads", f"{name}/intermediates")
+    kept = [dict(rule) for rule in rules if rule.get("ID") not in own]
     if prefix is None:
         return kept
     for rule in kept:
         if "Prefix" in rule:
             rule["Filter"] = {"Prefix": rule.pop("Prefix")}
     abort = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": DAYS}}
-    return [*kept, {"ID": f"{name}/uploads", "Status": "Enabled", "Filter": {"Prefix": prefix}, **abort}]
+    uploads = {"ID": own[0], "Status": "Enabled", "Filter": {"Prefix": prefix}, **abort}
+    if not is_single:
+        return [*kept, uploads]
+    # In a bucket with versions, deletion leaves one.
+    expire = {"Expiration": {"Days": DAYS}, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
+    intermediates = {"ID": own[1], "Status": "Enabled", "Filter": {"Prefix": INTERMEDIATES}, **abort, **expire}
+    return [*kept, uploads, intermediates]
 
 
 def read_rules(s3, bucket):
@@ -139,10 +148,10 @@ def main(action):
             write = {"Bucket": bucket, "NotificationConfiguration": after}
             changes.append((f"notifications of {bucket}", lines, s3.put_bucket_notification_configuration, write))
     if parameters["FinalBucketOwner"]:
-        print(f"{final_bucket} is the account {parameters['FinalBucketOwner']}'s, which has to add a lifecycle rule of its own.")
+        print(f"{final_bucket} is the account {parameters['FinalBucketOwner']}'s, which has to add lifecycle rules of its own.")
     elif not of_stack or final_bucket != bucket:
         rules, kept = read_rules(s3, final_bucket)
-        after = with_rule(rules, name, prefix if is_added else None)
+        after = with_rules(rules, name, prefix if is_added else None, parameters["Output"] == "single")
         if lines := differences(rules, after):
             put, write = s3.put_bucket_lifecycle_configuration, {"LifecycleConfiguration": {"Rules": after}, **kept}
             if not after:

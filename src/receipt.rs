@@ -74,6 +74,9 @@ pub struct Written {
     /// Bytes of sources, sidecars and manifests that the function read.
     pub bytes_through: u64,
     pub parts: usize,
+    /// How many objects the slices were put together in before, as there were more slices than parts.
+    #[serde(skip_serializing_if = "is_none")]
+    pub intermediates: usize,
     pub proof: Proof,
     /// Without its quotes.
     pub etag: String,
@@ -90,8 +93,12 @@ impl Written {
         proof: Proof,
     ) -> Written {
         let etag = etag.trim_matches('"').to_owned();
-        Written { columns_from, columns, bytes, bytes_through: 0, parts, proof, etag }
+        Written { columns_from, columns, bytes, bytes_through: 0, parts, intermediates: 0, proof, etag }
     }
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Where the column names were found.
@@ -204,6 +211,7 @@ impl Receipt {
             bytes_through = written.map(|it| it.bytes_through),
             rows = self.rows,
             parts = written.map(|it| it.parts),
+            intermediates = written.map(|it| it.intermediates).filter(|count| *count > 0),
             requests = self.requests,
             proof = written.map(|it| it.proof.name()),
             etag = written.map(|it| it.etag.as_str()),

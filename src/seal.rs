@@ -62,6 +62,11 @@ impl JobId {
         }
         JobId { hash: short(&whole), name }
     }
+
+    /// 16 hexadecimal digits.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
 }
 
 impl fmt::Display for JobId {
@@ -115,6 +120,16 @@ impl Fingerprint {
             &attributes.kms_key_id,
         ] {
             add(attribute.as_deref().unwrap_or_default().as_bytes());
+        }
+        Fingerprint(hex(&sum.finalize()))
+    }
+
+    /// A hash over these texts, each with its length.
+    pub fn over<T: AsRef<[u8]>>(texts: impl IntoIterator<Item = T>) -> Fingerprint {
+        let mut sum = Sha256::new();
+        for text in texts {
+            sum.update((text.as_ref().len() as u64).to_be_bytes());
+            sum.update(text);
         }
         Fingerprint(hex(&sum.finalize()))
     }

@@ -111,6 +111,11 @@ impl Assembly {
 
     /// How many bytes of it need not be read, since they are among the first bytes.
     fn known(&self, of: Origin) -> u64 {
-        if of == Origin::Source(self.first_bytes.source) { self.first_bytes.bytes.len() as u64 } else { 0 }
+        match of {
+            Origin::Source(source) if self.sources[source].object.uri == self.first_bytes.uri => {
+                self.first_bytes.bytes.len() as u64
+            }
+            _ => 0,
+        }
     }
 }

@@ -27,6 +27,15 @@ pub enum CopyError {
 }
 
 impl CopyError {
+    /// The same of a final object, `all` of whose parts are those of its intermediate objects as well: so many of them
+    /// were done before.
+    pub fn of_final(self, target: &Uri, before: usize, all: usize) -> CopyError {
+        match self {
+            CopyError::OutOfTime { done, .. } => CopyError::OutOfTime { uri: target.clone(), done: before + done, all },
+            other => other,
+        }
+    }
+
     /// What Lambda shows as errorType.
     pub fn kind(&self) -> String {
         match self {

@@ -1,53 +1,88 @@
-//! A plan carried out: one PutObject, or a multipart upload; and then the proof.
+//! A plan carried out: the intermediate objects, if there are any; one PutObject, or a multipart upload; and then the proof.
 //!
 //! Every read and every copied part is conditional on its source's ETag, and the write that makes the final object is
 //! conditional on what was at its key when the job began.
 
 use bytes::Bytes;
 
+use super::groups::{Grouping, grouped};
+use super::intermediate::{Leftovers, join, make};
 use super::multipart::multipart;
 use super::part::{self, Piece, PlannedPart};
-use super::plan::{self, Limits, Plan};
+use super::plan::{Limits, Plan};
 use super::proof::prove;
 use super::{Assembly, CopyError};
 use crate::crc::{Algorithm, Crc};
 use crate::receipt::Proof;
 use crate::s3::{Precondition, S3, S3Error, Stored};
 use crate::seal::{self, Seal};
+use crate::uri::Uri;
 
 /// A final object that was written and proved.
 #[derive(Debug)]
 pub struct ProvedObject {
     pub plan: Plan,
+    /// How many intermediate objects it was made of.
+    pub intermediates: usize,
     pub etag: String,
     pub proof: Proof,
 }
 
-/// Writes the final object with its seal, and proves it.
+/// Writes the final object with its seal, and proves it. Then its intermediate objects are deleted.
 pub async fn execute(s3: &S3, assembly: &mut Assembly) -> Result<ProvedObject, CopyError> {
-    let plan = planned(assembly)?;
-    s3.begins(plan.parts.len() as u64, plan.length);
+    let grouping = planned(s3, assembly)?;
+    let all = grouping.parts();
+    s3.begins(all as u64, grouping.length());
     let expected = assembly.crc();
+    let Grouping { groups, last: plan } = grouping;
+    let (target, mut made, mut done) = (assembly.target.clone(), Vec::new(), 0);
+    let make = async |group: Assembly, plan: &Plan| {
+        let object = make(s3, group, plan).await.map_err(|error| error.of_final(&target, done, all))?;
+        made.push(object.uri.clone());
+        done += plan.parts.len();
+        Ok(object)
+    };
+    join(assembly, &groups, make).await?;
     let (stored, expected) = match plan.parts.as_slice() {
         [] => put(s3, assembly, &plan, &[], expected).await?,
         [PlannedPart::Upload(pieces)] => put(s3, assembly, &plan, pieces, expected).await?,
         _ => {
             seal(assembly, &plan, expected);
-            (multipart(s3, assembly, &plan, expected).await?, expected)
+            let stored = multipart(s3, assembly, &plan, expected).await;
+            (stored.map_err(|error| error.of_final(&target, done, all))?, expected)
         }
     };
-    let proof = prove(s3, &assembly.target, &plan, &stored, expected).await?;
-    Ok(ProvedObject { plan, etag: stored.etag, proof })
+    let proof = prove(s3, &target, &plan, &stored, expected).await?;
+    let intermediates = made.len();
+    clear(s3, made).await;
+    Ok(ProvedObject { plan, intermediates, etag: stored.etag, proof })
 }
 
-pub fn planned(assembly: &Assembly) -> Result<Plan, CopyError> {
-    let plan = plan::plan(assembly.pieces(), &Limits::AWS);
-    plan.map_err(|source| CopyError::ObjectTooLarge { uri: assembly.target.clone(), source })
+/// Deletes intermediate objects. The final object is right whatever becomes of them.
+async fn clear(s3: &S3, made: Vec<Uri>) {
+    if made.is_empty() {
+        return;
+    }
+    match Leftovers::of(s3, made).await {
+        Ok(leftovers) => leftovers.clear(s3).await,
+        Err(failure) => tracing::warn!("intermediate objects could not be looked for, and stay: {failure}"),
+    }
 }
 
-fn seal(assembly: &mut Assembly, plan: &Plan, crc: Option<Crc>) {
-    let seal = Seal { size: plan.length, crc, ..assembly.seal.clone() };
-    assembly.attributes.metadata.insert(seal::KEY.to_owned(), seal.to_string());
+pub fn planned(s3: &S3, assembly: &Assembly) -> Result<Grouping, CopyError> {
+    let limits = Limits { max_parts: s3.max_parts.into(), ..Limits::AWS };
+    let grouping = grouped(&assembly.pieces(), &limits);
+    grouping.map_err(|source| CopyError::ObjectTooLarge { uri: assembly.target.clone(), source })
+}
+
+/// The seal of an object that is written by this plan.
+pub fn sealed(assembly: &Assembly, plan: &Plan, crc: Option<Crc>) -> Seal {
+    Seal { size: plan.length, crc, ..assembly.seal.clone() }
+}
+
+pub fn seal(assembly: &mut Assembly, plan: &Plan, crc: Option<Crc>) {
+    let seal = sealed(assembly, plan, crc).to_string();
+    assembly.attributes.metadata.insert(seal::KEY.to_owned(), seal);
 }
 
 /// One PutObject, and the CRC that the object must have. Where the CRCs of the sources are not known, it is that of the

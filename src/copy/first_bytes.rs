@@ -11,7 +11,7 @@ use crate::uri::Uri;
 const LENGTH: u64 = Limits::AWS.min_part;
 
 /// The first 5 MiB of the first source that has any bytes, or all of it if it has fewer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FirstBytes {
     /// The index of that source among the job's.
     pub source: usize,

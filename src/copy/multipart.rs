@@ -3,7 +3,7 @@
 //!
 //! S3's own list of parts is the only state. An upload that is left open gets one part more, the *mark*. Its number is
 //! one that no part has yet, and it is never completed with the others. It names all that the parts depend on: the
-//! fingerprint, the plan and the expected CRC. A try resumes an upload only if it has the mark that this try would leave.
+//! fingerprint, the plan, the expected CRC and the intermediate objects. A try resumes an upload only if it has the mark that this try would leave.
 //! The time at which an upload began would not do instead: S3 dates an object that came in parts by when its upload began
 //! (S3 user guide, "Working with object metadata"), so that a new source can look older than an upload that holds parts
 //! of the source before.
@@ -21,12 +21,12 @@ use super::plan::{Limits, Plan};
 use super::queue::{NumberedPart, Queue};
 use super::{Assembly, CopyError};
 use crate::crc::{Algorithm, Crc};
-use crate::s3::{OpenUpload, Precondition, Reservation, S3, Stored, UploadedPart};
+use crate::s3::{MAX_PARTS, OpenUpload, Precondition, Reservation, S3, Stored, UploadedPart};
 use crate::seal::hex;
 
-/// The highest number that a part can have (AWS, S3 user guide, "Amazon S3 multipart upload limits"). It is the mark's,
-/// unless a plan has as many parts: then the mark takes the number of a missing part.
-const LAST_PART_NUMBER: i32 = 10_000;
+/// The highest number that a part can have. It is the mark's, unless a plan has as many parts: then the mark takes the
+/// number of a missing part.
+const LAST_PART_NUMBER: i32 = MAX_PARTS as i32;
 /// Parts that are in flight can end after an abort, which then has to be repeated (AWS, S3 API reference,
 /// AbortMultipartUpload).
 const MAX_ABORTS: u32 = 3;
@@ -272,7 +272,13 @@ async fn write_part<'a>(
 /// The content of the mark of an upload.
 fn mark(assembly: &Assembly, plan: &Plan, expected: Option<Crc>) -> String {
     let crc = expected.map_or_else(String::new, Crc::base64);
-    hex(&Sha256::digest(format!("{}\n{crc}\n{plan}", assembly.seal.fingerprint.as_str())))
+    let mut sum = Sha256::new_with_prefix(format!("{}\n{crc}\n{plan}", assembly.seal.fingerprint.as_str()));
+    assembly
+        .sources
+        .iter()
+        .filter(|source| source.is_intermediate)
+        .for_each(|source| sum.update(&source.object.uri.key));
+    hex(&sum.finalize())
 }
 
 /// Whether a part is the mark. S3 does not show a part's bytes, but their CRC; on a server without CRCs, their MD5 as
@@ -286,7 +292,7 @@ fn is_mark(part: &UploadedPart, mark: &str) -> bool {
 }
 
 /// Aborts an upload, again if parts of it are left.
-async fn abort(s3: &S3, upload: &OpenUpload) {
+pub async fn abort(s3: &S3, upload: &OpenUpload) {
     for _ in 0..MAX_ABORTS {
         let aborted = async {
             s3.abort(upload).await?;

@@ -25,10 +25,8 @@
 //! S3 allows 10,000 parts. So one source may have 9,999 times 5 GiB, 48.82 TiB, and the header one part more. In the last
 //! 5 GiB below S3's own limit, the parts would be enough only if gigabytes went through the function.
 //!
-//! Ten thousand sources that could all be copied need a part each, and one more for the header. Then some are not copied
-//! but put together with their neighbours, two or more in an upload of up to 30 MiB: as few as possible, and of those
-//! for which each part saved costs the fewest bytes. This plan need not be the least of all, but it is the least of those
-//! that copy the same sources.
+//! Ten thousand sources that could all be copied need a part each, and one more for the header. Then some of them go by
+//! intermediate objects: see [`super::groups`]. That takes no byte more through the function.
 
 use std::fmt;
 use std::time::Duration;
@@ -49,8 +47,6 @@ pub struct Limits {
     pub max_object: u64,
     /// The most that an upload may have, in bytes, since it is held in memory: at least twice `min_part`.
     pub upload: u64,
-    /// The same if there would be too many parts otherwise.
-    pub large_upload: u64,
     /// How many parts are copied at the same time.
     pub in_flight: u64,
     /// A copied part takes so many milliseconds, and one more for each `bytes_per_ms`.
@@ -67,7 +63,6 @@ impl Limits {
         max_parts: 10_000,
         max_object: 10_000 * (5 << 30),
         upload: 10 * MIB,
-        large_upload: 30 * MIB,
         in_flight: 64,
         fixed_ms: 2_500,
         bytes_per_ms: 80 * MIB / 1_000,
@@ -109,23 +104,26 @@ pub enum PlanError {
 /// # Ok::<(), unload_header::copy::plan::PlanError>(())
 /// ```
 pub fn plan(pieces: Vec<Piece>, limits: &Limits) -> Result<Plan, PlanError> {
+    Plan::of(uncut(&pieces, limits)?, limits)
+}
+
+/// The parts with the fewest bytes uploaded. A copy may still be longer than a part can be.
+pub(super) fn uncut(pieces: &[Piece], limits: &Limits) -> Result<Vec<PlannedPart>, PlanError> {
     let length = pieces.iter().fold(0, |sum: u64, piece| sum.saturating_add(piece.length()));
     if length > limits.max_object {
         return Err(PlanError::TooLarge { length, allowed: limits.max_object });
     }
-    let candidates = candidates(&pieces, limits.min_part);
-    let with = |candidates: &[usize], largest| {
-        let copied = copied(&pieces, candidates, limits.min_part);
-        cut_copies(parts(&pieces, &copied, limits.min_part, largest), limits)
-    };
-    let parts = with(&candidates, limits.upload).or_else(|error| {
-        let prices = prices(&pieces, &candidates, limits);
-        without_the_cheapest(prices, |candidates| with(candidates, limits.large_upload)).ok_or(error)
-    })?;
-    Ok(Plan { parts, length })
+    let copied = copied(pieces, &candidates(pieces, limits.min_part), limits.min_part);
+    Ok(parts(pieces, &copied, limits.min_part, limits.upload))
 }
 
 impl Plan {
+    /// The plan of these parts, with the copies cut by the time that they take.
+    pub(super) fn of(uncut: Vec<PlannedPart>, limits: &Limits) -> Result<Plan, PlanError> {
+        let length = uncut.iter().map(PlannedPart::length).sum();
+        Ok(Plan { parts: cut_copies(uncut, limits)?, length })
+    }
+
     /// The bytes that pass through the function.
     pub fn uploaded(&self) -> u64 {
         self.parts.iter().filter(|part| matches!(part, PlannedPart::Upload(_))).map(PlannedPart::length).sum()
@@ -137,51 +135,6 @@ fn candidates(pieces: &[Piece], min_part: u64) -> Vec<usize> {
     let is_last = |index: usize| index + 1 == pieces.len();
     let source = |index: &usize| matches!(pieces[*index].of, Origin::Source(_));
     (0..pieces.len()).filter(source).filter(|index| pieces[*index].length() >= min_part || is_last(*index)).collect()
-}
-
-/// The parts if as few as possible of the cheapest candidates are not copied, but put together with their neighbours.
-fn without_the_cheapest(
-    mut prices: Vec<(u64, usize)>,
-    with: impl Fn(&[usize]) -> Result<Vec<PlannedPart>, PlanError>,
-) -> Option<Vec<PlannedPart>> {
-    prices.sort_unstable();
-    let without = |count: usize| {
-        let mut rest: Vec<usize> = prices[count..].iter().map(|(_, index)| *index).collect();
-        rest.sort_unstable();
-        with(&rest).ok()
-    };
-    // There are too many parts without `few` of the candidates, and not too many without `many`.
-    let (mut few, mut many, mut parts) = (0, 0, without(0));
-    while parts.is_none() && many < prices.len() {
-        (few, many) = (many, (2 * many + 1).min(prices.len()));
-        parts = without(many);
-    }
-    while parts.is_some() && many - few > 1 {
-        let middle = few.midpoint(many);
-        match without(middle) {
-            None => few = middle,
-            fewer => (many, parts) = (middle, fewer),
-        }
-    }
-    parts
-}
-
-/// For each candidate: how many bytes more are uploaded for each part saved, if it is not copied while its neighbours
-/// are; and its index. One that saves no part by itself may do so together with its neighbour.
-fn prices(pieces: &[Piece], candidates: &[usize], limits: &Limits) -> Vec<(u64, usize)> {
-    let before = |place: usize| place.checked_sub(1).map_or(0, |place| candidates[place] + 1);
-    let after = |place: usize| candidates.get(place + 1).copied().unwrap_or(pieces.len());
-    let padded = |bytes: u64| if bytes == 0 { 0 } else { bytes.max(limits.min_part) };
-    let price = |(place, &index): (usize, &usize)| {
-        let (left, right) = (length(&pieces[before(place)..index]), length(&pieces[index + 1..after(place)]));
-        let now = padded(left) + padded(right);
-        let then = padded(left + pieces[index].length() + right);
-        let parts = |bytes: u64| bytes.div_ceil(limits.large_upload);
-        let saved = (parts(padded(left)) + 1 + parts(padded(right))).saturating_sub(parts(then));
-        let more = then.saturating_sub(now);
-        (more.checked_div(saved).unwrap_or(2 * more), index)
-    };
-    candidates.iter().enumerate().map(price).collect()
 }
 
 /// One way to write everything before a source whose middle is copied.

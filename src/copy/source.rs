@@ -1,4 +1,4 @@
-//! A data object as a source of a final object.
+//! A data object as a source of a final object; or an intermediate object that was made of several.
 
 use crate::byte_range::ByteRange;
 use crate::crc::Crc;
@@ -21,12 +21,14 @@ pub struct Source {
     pub newline: bool,
     /// Whether it has yet to be checked that it begins and ends like the others. That is done when its bytes are read.
     pub is_unchecked: bool,
+    /// Whether it is an intermediate object, and no data object itself.
+    pub is_intermediate: bool,
 }
 
 impl From<ObjectVersion> for Source {
     /// All of an object, checked.
     fn from(object: ObjectVersion) -> Source {
-        Source { start: 0, crc: object.crc, newline: false, is_unchecked: false, object }
+        Source { start: 0, crc: object.crc, newline: false, is_unchecked: false, is_intermediate: false, object }
     }
 }
 

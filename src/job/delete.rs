@@ -1,11 +1,14 @@
-//! The deletion of sources whose final object is proved.
+//! The deletion of sources whose final object is proved, and of the intermediate objects that it was made of.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::context::Context;
+use crate::copy::plan::Limits;
+use crate::copy::{Leftovers, groups};
 use crate::error::Error;
 use crate::receipt::{Outcome, Proof, Receipt};
 use crate::s3::{ObjectVersion, S3, SMALL_REQUESTS_AT_ONCE};
+use crate::uri::Uri;
 
 /// Deletes the sources of a final object, if DELETE_SOURCE says so and it is time, and tells it in the receipt.
 pub async fn if_due(context: &Context<'_>, objects: &[ObjectVersion], receipt: Receipt) -> Result<Receipt, Error> {
@@ -29,6 +32,21 @@ pub fn is_due(context: &Context<'_>) -> bool {
 pub fn is_proved(receipt: &Receipt) -> bool {
     let proof = receipt.written.as_ref().map(|written| written.proof);
     receipt.outcome != Outcome::Unchanged || proof != Some(Proof::Size)
+}
+
+/// The intermediate objects of a final object that is there and proved, if it may have been made of any. The run that wrote
+/// it deletes them, unless it was killed before.
+pub async fn leftovers(
+    context: &Context<'_>,
+    objects: &[ObjectVersion],
+    receipt: &Receipt,
+) -> Result<Option<Leftovers>, Error> {
+    let limits = Limits { max_parts: context.s3.max_parts.into(), ..Limits::AWS };
+    let target = receipt.final_uri.as_deref().and_then(Uri::parse).filter(|_| is_proved(receipt));
+    match target.filter(|_| groups::may_have_been_needed(objects.iter().map(|object| object.size), &limits)) {
+        Some(target) => Ok(Some(Leftovers::of_job(context.s3, &target, &context.job_id()).await?)),
+        None => Ok(None),
+    }
 }
 
 /// Deletes the sources of a final object.

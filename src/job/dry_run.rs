@@ -64,18 +64,20 @@ pub async fn dry_run(settings: &Settings, s3: &S3, job: &Job, deadline: &Deadlin
 }
 
 async fn intent(context: &Context<'_>, prepared: Prepared) -> Result<Intent, Error> {
-    let Ready { line, assembly, objects, columns, is_its_own, .. } = match prepared {
+    let Ready { line, mut assembly, objects, columns, is_its_own, .. } = match prepared {
         Prepared::Idle(receipt) => {
             return Ok(Intent::Idle { receipt: receipt.adding(context.s3.effort()), deletes: 0, found: None });
         }
         Prepared::AlreadyThere { receipt, objects, columns: found } => {
             let deletes = if delete::is_due(context) && delete::is_proved(&receipt) { objects.len() } else { 0 };
-            let effort = deletions(context.s3.effort(), deletes);
+            let left = delete::leftovers(context, &objects, &receipt).await?;
+            let clearing = left.map_or(Effort::default(), |left| left.effort());
+            let effort = deletions(context.s3.effort().and(clearing), deletes);
             return Ok(Intent::Idle { receipt: receipt.adding(effort), deletes, found });
         }
         Prepared::Ready(ready) => *ready,
     };
-    let forecast = forecast(context.s3, &assembly).await?;
+    let forecast = forecast(context.s3, &mut assembly).await?;
     let deletes = if delete::is_due(context) { objects.len() } else { 0 };
     let at_key = match assembly.precondition {
         Precondition::Absent | Precondition::None => AtKey::Nothing,

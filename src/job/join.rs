@@ -64,7 +64,7 @@ pub async fn join(
         }
         let crc =
             object.crc.map(|crc| crc.behind(Crc::of(crc.algorithm, &required.cut_up_to(start)), object.size - start));
-        Source { start, crc, newline, is_unchecked, object }
+        Source { start, crc, newline, is_unchecked, is_intermediate: false, object }
     });
     Ok(joined.collect())
 }

@@ -85,11 +85,17 @@ async fn tries<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> Result
 async fn carry_out(context: &Context<'_>, prepared: Prepared) -> Result<Receipt, Error> {
     let Ready { line, mut assembly, objects, copied, .. } = match prepared {
         Prepared::Idle(receipt) => return Ok(receipt),
-        Prepared::AlreadyThere { receipt, objects, .. } => return delete::if_due(context, &objects, receipt).await,
+        Prepared::AlreadyThere { receipt, objects, .. } => {
+            if let Some(left) = delete::leftovers(context, &objects, &receipt).await? {
+                left.clear(context.s3).await;
+            }
+            return delete::if_due(context, &objects, receipt).await;
+        }
         Prepared::Ready(ready) => *ready,
     };
-    let ProvedObject { plan, etag, proof } = execute(context.s3, &mut assembly).await?;
+    let ProvedObject { plan, intermediates, etag, proof } = execute(context.s3, &mut assembly).await?;
     let written = Written::new(line.from(), line.columns(), plan.length, plan.parts.len(), &etag, proof);
+    let written = Written { intermediates, ..written };
     let uris = objects.iter().map(|object| object.uri.to_string()).collect();
     let receipt = Receipt::of_final(&assembly.target, uris, Outcome::Written, Some(written));
     delete::if_due(context, &objects, receipt.made_of(copied, context.job.rows())).await

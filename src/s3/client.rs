@@ -17,7 +17,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use super::memory::UploadMemory;
 use super::traffic::{TooManyRequests, Traffic};
-use super::{Owners, S3};
+use super::{MAX_PARTS, Owners, S3};
 
 /// How often a request is sent at most. The waits between are up to 1, 2, 4, 8, 16 and then 20 seconds, each
 /// shortened at random: about a minute in all.
@@ -65,6 +65,7 @@ impl S3 {
             traffic: Traffic::default(),
             owners: Owners::default(),
             memory: UploadMemory::default(),
+            max_parts: MAX_PARTS,
         }
     }
 }

@@ -28,6 +28,9 @@ use crate::uri::Uri;
 /// How many small requests one job makes at the same time, where it has many to make.
 pub const SMALL_REQUESTS_AT_ONCE: usize = 32;
 
+/// How many parts an upload may have, and the highest number of one (S3 user guide, "Amazon S3 multipart upload limits").
+pub const MAX_PARTS: u16 = 10_000;
+
 /// The S3 client. Clones share their connections and the memory for uploads.
 #[derive(Clone, Debug)]
 pub struct S3 {
@@ -35,6 +38,8 @@ pub struct S3 {
     traffic: Traffic,
     owners: Owners,
     pub memory: UploadMemory,
+    /// How many parts a plan may have: [`MAX_PARTS`], and less in tests that try with few slices what is done with many.
+    pub max_parts: u16,
 }
 
 /// The accounts that own the buckets, where that is known. S3 answers 403 if another does (S3 user guide, "Verifying bucket

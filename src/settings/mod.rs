@@ -8,6 +8,9 @@ use crate::unload::options::{OptionsError, masked};
 use crate::unload::{Compression, Options};
 use crate::uri::Uri;
 
+/// How the keys of intermediate objects begin, in the final bucket: see [`crate::copy::groups`].
+pub const INTERMEDIATES: &str = ".unload-header/";
+
 /// See docs/reference.md for what each of them means.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -82,6 +85,14 @@ impl Settings {
         let final_key = FinalKey::parse(&template, output).map_err(|problem| wrong("FINAL_KEY", &template, problem))?;
         if final_bucket.is_none() && final_key.reaches(&unload_prefix) {
             return Err(reaches_itself(unload_prefix, template));
+        } else if final_bucket.is_none() && meets_intermediates(&unload_prefix) {
+            let problem = format!("it meets {INTERMEDIATES}, where intermediate objects lie; choose another prefix");
+            return Err(wrong("UNLOAD_PREFIX", &unload_prefix, problem));
+        } else if final_key.literal().starts_with(INTERMEDIATES) {
+            let problem = format!(
+                "it writes below {INTERMEDIATES}, where intermediate objects lie; begin it with another folder"
+            );
+            return Err(wrong("FINAL_KEY", &template, problem));
         }
         let options = optional("UNLOAD_OPTIONS").unwrap_or_default();
         let options = Options::parse(&options)
@@ -135,6 +146,12 @@ impl Settings {
         if uri.bucket == source.bucket && uri.key.starts_with(&self.unload_prefix) {
             let problem = format!("{source} would become {uri}, below UNLOAD_PREFIX={:?}", self.unload_prefix);
             return Err(SettingError { name: "FINAL_KEY", value: self.final_key.to_string(), problem });
+        } else if uri.key.starts_with(INTERMEDIATES) {
+            let problem = format!("{source} would become {uri}, below {INTERMEDIATES}, where intermediate objects lie");
+            return Err(SettingError { name: "FINAL_KEY", value: self.final_key.to_string(), problem });
+        } else if uri.bucket == source.bucket && meets_intermediates(&self.unload_prefix) {
+            let problem = format!("it meets {INTERMEDIATES} in the final bucket, where intermediate objects lie");
+            return Err(SettingError { name: "UNLOAD_PREFIX", value: self.unload_prefix.clone(), problem });
         }
         Ok(uri)
     }
@@ -174,6 +191,11 @@ impl Settings {
         }
     }
 
+    /// Whether a key may be that of an intermediate object.
+    pub fn is_intermediate(&self, bucket: &str, key: &str) -> bool {
+        self.final_bucket.as_deref().is_none_or(|it| it == bucket) && key.starts_with(INTERMEDIATES)
+    }
+
     /// Whether a key is one that the function may have written.
     pub fn is_final(&self, bucket: &str, key: &str) -> bool {
         self.final_bucket.as_deref().is_none_or(|it| it == bucket)
@@ -193,6 +215,11 @@ fn reaches_itself(unload_prefix: String, template: String) -> SettingError {
          output; begin it with another folder, or set another FINAL_BUCKET"
     );
     SettingError { name: "FINAL_KEY", value: template, problem }
+}
+
+/// Whether keys that begin so may be those of intermediate objects, or the other way round.
+fn meets_intermediates(unload_prefix: &str) -> bool {
+    INTERMEDIATES.starts_with(unload_prefix) || unload_prefix.starts_with(INTERMEDIATES)
 }
 
 /// What users put between a name and UNLOAD's numbers.
@@ -364,5 +391,23 @@ mod tests {
         assert!(settings.final_uri(&Uri::new("b", "k"), ("", ""), None).is_ok());
         let error = settings.final_uri(&Uri::new("other", "k"), ("", ""), None).unwrap_err().to_string();
         assert!(error.contains("s3://other/k would become s3://other/final/k"), "{error}");
+    }
+
+    #[test]
+    fn neither_unloads_nor_final_objects_meet_intermediate_objects() {
+        for prefix in [".", ".unload-header/", ".unload-header/unload/"] {
+            let error = error(&[("UNLOAD_PREFIX", prefix)]);
+            assert!(error.contains("where intermediate objects lie"), "{prefix}: {error}");
+            let elsewhere = read(&[("UNLOAD_PREFIX", prefix), ("FINAL_BUCKET", "o")]).unwrap();
+            let target = |bucket| elsewhere.final_uri(&Uri::new(bucket, format!("{prefix}q")), ("", ""), None);
+            assert!(target("b").is_ok() && target("o").is_err(), "{prefix}");
+        }
+        for template in [".unload-header/{path}", ".unload-header/{path}/x"] {
+            let error = error(&[("UNLOAD_PREFIX", "unload/"), ("FINAL_KEY", template)]);
+            assert!(error.contains("where intermediate objects lie"), "{template}: {error}");
+        }
+        let bare = [("UNLOAD_PREFIX", "unload/"), ("FINAL_BUCKET", "o"), ("FINAL_KEY", "{path}")];
+        let target = |key| read(&bare).unwrap().final_uri(&Uri::new("b", key), ("", ""), None);
+        assert!(target("unload/q").is_ok() && target("unload/.unload-header/q").is_err());
     }
 }

@@ -81,8 +81,14 @@ class Bucket(unittest.TestCase):
             self.assertEqual(ids, own | {"of-somebody-else"})
             targets = {entry.get("LambdaFunctionArn", entry.get("QueueArn")) for entry in entries if entry["Id"] in own}
             self.assertEqual(targets, {made["outputs"]["EventsArn" if trigger == "queue" else "FunctionArn"]})
-            self.assertEqual([rule["ID"] for rule in rules(name)], ["theirs", f"{name}/uploads"])
+            of_single = [f"{name}/intermediates"] if output == "single" else []
+            self.assertEqual([rule["ID"] for rule in rules(name)], ["theirs", f"{name}/uploads", *of_single])
             self.assertEqual(rules(name)[1]["Filter"], {"Prefix": "final/"})
+            if output == "single":
+                self.assertEqual(rules(name)[2]["Filter"], {"Prefix": ".unload-header/"})
+                self.assertEqual(rules(name)[2]["Expiration"]["Days"], 2)
+                self.assertEqual(rules(name)[2]["AbortIncompleteMultipartUpload"], {"DaysAfterInitiation": 2})
+                self.assertEqual(rules(name)[2]["NoncurrentVersionExpiration"]["NoncurrentDays"], 1)
 
             status, said = run("bucket.py", ["add"], name)
             self.assertEqual((status, said), (0, "No change.\n"))

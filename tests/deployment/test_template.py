@@ -29,7 +29,7 @@ class Combinations(unittest.TestCase):
                 given = {"BucketName": self.bucket, "Trigger": trigger, "CreateBucket": creates, "Output": output}
                 made = create(TEMPLATE, {**given, "DeleteSource": deletes}, f"stack-{number}")
                 self.what_is_always_there(made, output, deletes)
-                self.the_role(made, trigger, deletes)
+                self.the_role(made, trigger, output, deletes)
                 self.who_may_call(made, trigger)
                 self.notifications(made, trigger, creates, output)
 
@@ -50,10 +50,12 @@ class Combinations(unittest.TestCase):
         self.assertEqual((denial["Effect"], denial["Condition"]), ("Deny", {"Bool": {"aws:SecureTransport": "false"}}))
         return queue, statements
 
-    def the_role(self, made, trigger, deletes):
+    def the_role(self, made, trigger, output, deletes):
         statements = {one["Sid"]: one for one in statements_of_role(made) if "Sid" in one}
         self.assertEqual("DeleteUnloads" in statements, deletes == "on")
         self.assertEqual("TakeEvents" in statements, trigger == "queue")
+        self.assertEqual("WriteIntermediates" in statements, output == "single")
+        self.assertEqual("ListIntermediates" in statements, output == "single")
         for sid in ("ReadUnloads", "ListUnloads", "WriteFinals", "ListUploads", "ListFinals"):
             self.assertEqual(statements[sid]["Condition"]["StringEquals"], {"aws:ResourceAccount": ACCOUNT})
 

@@ -36,6 +36,8 @@ enum News {
     Unload,
     /// None: the same event twice.
     Nothing,
+    /// The same, for an unload of more slices than parts, which goes by intermediate objects.
+    Slices,
 }
 
 /// The requests that wait for their turn. Others go through at once: they read what neither run writes, or
@@ -54,8 +56,12 @@ fn gated(local: &LocalS3, news: News, large: bool) -> Gate {
             News::Names => request.key == SIDECAR,
             // The last slice is looked at right behind the first.
             News::Unload => request.key == MANIFEST || request.key == KEY && request.operation == "HeadObject",
-            News::Nothing => false,
+            News::Nothing | News::Slices => false,
         };
+        // What both write, and each deletes.
+        let is_shared = matches!(news, News::Slices)
+            && request.key.starts_with(".unload-header/")
+            && ["HeadObject", "CompleteMultipartUpload", "DeleteObject"].contains(&request.operation);
         let ends = ["HeadObject", "PutObject", "CompleteMultipartUpload"].contains(&request.operation);
         // A run that is done clears away the uploads that it had found. With new rows, whose orders would
         // be ten times as many, what it finds is left to when it begins one.
@@ -64,7 +70,7 @@ fn gated(local: &LocalS3, news: News, large: bool) -> Gate {
             "ListMultipartUploads" => !matches!(news, News::Rows),
             _ => false,
         };
-        (changes || clears || [FINAL, WHOLE].contains(&request.key.as_str()) && ends).then(|| {
+        (changes || clears || is_shared || [FINAL, WHOLE].contains(&request.key.as_str()) && ends).then(|| {
             queue.lock().unwrap().push_back(turn);
             Fault::Held(held)
         })
@@ -79,7 +85,8 @@ async fn settle() {
 }
 
 fn started(world: &World, news: News) -> JoinHandle<Result<Answer, Error>> {
-    let (output, key) = if matches!(news, News::Unload) { ("single", MANIFEST) } else { ("each", KEY) };
+    let is_single = matches!(news, News::Unload | News::Slices);
+    let (output, key) = if is_single { ("single", MANIFEST) } else { ("each", KEY) };
     let (handler, event) = (world.handler(&[("OUTPUT", output)]), world.created(&[key]));
     spawn_local(async move { handler.handle(&event, Deadline::after(MAX_TIMEOUT)).await })
 }
@@ -92,17 +99,32 @@ fn put_unload(local: &LocalS3, first: &Object) {
     local.put("bucket", MANIFEST, Object::new(manifest("bucket", &entries, &[])));
 }
 
+/// An unload of so many slices with these rows, which are more than an upload may have parts.
+const SLICES: usize = 4;
+const MAX_PARTS: u16 = 3;
+
+fn put_slices(local: &LocalS3, slice: &Object) {
+    let keys: Vec<String> = (0..SLICES).map(|number| format!("unload/q_{number:04}_part_00")).collect();
+    keys.iter().for_each(|key| local.put("bucket", key, slice.clone()));
+    let entries: Vec<_> = keys.iter().map(|key| (key.as_str(), slice.content.length())).collect();
+    local.put("bucket", MANIFEST, Object::new(manifest("bucket", &entries, &[])));
+}
+
 /// How often the turn passes in a sample, though whose turn it is could go on.
 const PASSES: usize = 2;
 
 /// One order: at each step in which both could go on, `passes` says whether the turn passes to the other; then it
 /// does not. The older one begins. Answers with whether it passed at each of these steps.
 async fn order(news: News, sources: &[Object; 2], passes: &[bool]) -> Vec<bool> {
-    let older = World::in_memory().await;
-    let newer = World::of(older.local().beside()).await;
+    let max_parts = if matches!(news, News::Slices) { MAX_PARTS } else { 10_000 };
+    let older = World::in_memory().await.with_max_parts(max_parts);
+    let newer = World::of(older.local().beside()).await.with_max_parts(max_parts);
     let local = older.local();
     local.put("bucket", SIDECAR, Object::new("a,b,c"));
-    put_unload(local, &sources[0]);
+    match news {
+        News::Slices => put_slices(local, &sources[0]),
+        _ => put_unload(local, &sources[0]),
+    }
     let large = sources[0].content.length() > 5 * MIB as u64;
     let gates = [gated(local, news, large), gated(newer.local(), news, large)];
     let first = started(&older, news);
@@ -117,7 +139,7 @@ async fn order(news: News, sources: &[Object; 2], passes: &[bool]) -> Vec<bool> 
                 News::Rows => local.put("bucket", KEY, newest),
                 News::Unload => put_unload(&local, &newest),
                 News::Names => local.put("bucket", SIDECAR, Object::new("x,y,z")),
-                News::Nothing => (),
+                News::Nothing | News::Slices => (),
             }
             started(&newer, news).await.unwrap()
         }
@@ -149,11 +171,13 @@ async fn order(news: News, sources: &[Object; 2], passes: &[bool]) -> Vec<bool> 
         News::Unload => (WHOLE, "a|b|c\n", vec![&sources[1]; 2]),
         News::Names => (FINAL, "x|y|z\n", vec![&sources[0]]),
         News::Nothing => (FINAL, "a|b|c\n", vec![&sources[0]]),
+        News::Slices => (WHOLE, "a|b|c\n", vec![&sources[0]; SLICES]),
     };
     let mut expected = Content::from(header);
     rows.iter().for_each(|rows| expected.append(&rows.content));
     assert!(local.get("bucket", target).unwrap().content == expected, "{turns:?}");
     assert!(local.uploads().is_empty(), "{turns:?}");
+    assert!(!local.keys("bucket").iter().any(|key| key.starts_with(".unload-header/")), "{turns:?}");
     taken
 }
 
@@ -193,6 +217,11 @@ async fn unloads_with_new_rows() {
 #[tokio::test(start_paused = true)]
 async fn small_objects_twice() {
     every_order("small, twice", News::Nothing, 100).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn unloads_by_intermediate_objects_twice() {
+    every_order("an unload by intermediate objects, twice", News::Slices, 6 * MIB).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,7 +31,8 @@ fn calls(request: &Request) -> Vec<Call> {
     request.needs.iter().cloned().chain(missing).collect()
 }
 
-/// All that the function does with OUTPUT=single: an unload with tags, twice, and an abort.
+/// All that the function does with OUTPUT=single: an unload with tags, twice, and an abort; and one of more slices than
+/// parts, of which there are three here.
 async fn everything_of_unloads(world: &World, variables: &[(&str, &str)], key: &str) -> Vec<Request> {
     let (local, bucket) = (world.local(), world.bucket.as_str());
     let put = || {
@@ -48,6 +49,14 @@ async fn everything_of_unloads(world: &World, variables: &[(&str, &str)], key: &
     put();
     local.put(bucket, "unload/q_.headers", Object::new("number"));
     world.run(variables, &["unload/q_.headers"]).await.unwrap();
+    let keys: Vec<String> = (0..6).map(|slice| format!("unload/r_{slice:04}_part_00")).collect();
+    let entries: Vec<(&str, u64)> = keys.iter().map(|key| (key.as_str(), 6 * MIB as u64)).collect();
+    let slice = Object::new(Content::repeat(rows(MIB), 6 * MIB as u64));
+    keys.iter().for_each(|key| local.put(bucket, key, slice.clone()));
+    local.put(bucket, "unload/r_manifest", Object::new(manifest(bucket, &entries, &["id", "venue", "name"])));
+    local.fail("UploadPartCopy", 1, Fault::Error(403, "AccessDenied"));
+    world.run(variables, &["unload/r_manifest"]).await.unwrap_err();
+    world.run(variables, &["unload/r_manifest"]).await.unwrap();
     local.take_requests()
 }
 
@@ -80,7 +89,7 @@ async fn it_allows_all_that_the_function_does_and_no_more() {
         ("single", "", true, "off", "eventbridge"),
         ("single", "finals", false, "on", "queue"),
     ] {
-        let world = World::in_process().await;
+        let world = World::in_process().await.with_max_parts(if output == "single" { 3 } else { 10_000 });
         let keys = if kms { [SOURCE_KEY, FINAL_KEY] } else { ["", ""] };
         let template = Template::with(&[
             ("BucketName", &world.bucket),
@@ -111,7 +120,7 @@ async fn it_allows_all_that_the_function_does_and_no_more() {
             assert_eq!(grant.account.is_some(), grant.action.starts_with("s3:"), "{grant:?}");
             assert!(calls.iter().any(|call| grant.allows(call)), "never needed: {grant:?}");
         }
-        let more = usize::from(delete == "on") + if kms { 3 } else { 0 };
+        let more = usize::from(delete == "on") + if kms { 3 } else { 0 } + if output == "single" { 6 } else { 0 };
         assert_eq!(grants.len(), 11 + more, "{grants:#?}");
 
         let bucket = &world.bucket;
@@ -121,6 +130,7 @@ async fn it_allows_all_that_the_function_does_and_no_more() {
             object("s3:PutObject", &format!("{bucket}/unload/q_0000_part_00")),
             object("s3:PutObject", &format!("{bucket}/other/key")),
             object("s3:DeleteObject", &format!("{bucket}/final/q_0000_part_00")),
+            object("s3:DeleteObject", &format!("{finals}/.unload-headers/q_0000_part_00")),
             object("s3:DeleteObject", &format!("{bucket}/other/key")),
             object("s3:GetObject", "another-bucket/unload/q_0000_part_00"),
             object("s3:ListBucket", bucket),

@@ -85,6 +85,12 @@ impl World {
         World { client: Client::new(own), bucket, s3: S3::new(role), endpoint, local }
     }
 
+    /// The same, with an S3 whose uploads may have only so many parts.
+    pub fn with_max_parts(mut self, max_parts: u16) -> World {
+        self.s3.max_parts = max_parts;
+        self
+    }
+
     /// The function's.
     pub fn access_key(&self) -> &'static str {
         if self.local.is_some() { local_s3::ROLE_KEY } else { local_s3::ACCESS_KEY }

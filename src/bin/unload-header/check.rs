@@ -12,7 +12,7 @@ use unload_header::job::{AtKey, DoneUnload, Ended, Intent, Job, ManifestIntent, 
 use unload_header::receipt::{Outcome, Receipt};
 use unload_header::s3::{S3, SMALL_REQUESTS_AT_ONCE};
 use unload_header::seal::{JobId, Seal};
-use unload_header::settings::Settings;
+use unload_header::settings::{INTERMEDIATES, Output, Settings};
 use unload_header::uri::Uri;
 
 use crate::arguments::Check;
@@ -24,7 +24,7 @@ use crate::work::{ByUnit, What, Work, named};
 
 /// One thing that was looked at.
 struct Finding {
-    /// `done`, `missing`, `outdated`, `taken`, `waiting`, `skipped`, `failed`, `orphan` or `upload`.
+    /// `done`, `missing`, `outdated`, `taken`, `waiting`, `skipped`, `failed`, `orphan`, `intermediate` or `upload`.
     state: &'static str,
     uri: Uri,
     final_uri: Option<Uri>,
@@ -142,9 +142,17 @@ pub async fn run(check: Check) -> Result<(), Failure> {
         }
     }
     let is_all = meant.selection.is_all() && place.key == settings.unload_prefix;
-    for upload in
-        s3.uploads_below(&finals).await?.into_iter().filter(|it| is_all || wanted.targets.contains(&it.target))
-    {
+    let mut uploads = s3.uploads_below(&finals).await?;
+    uploads.retain(|upload| is_all || wanted.targets.contains(&upload.target));
+    if settings.output == Output::Single && is_all {
+        let intermediates = finals.sibling(INTERMEDIATES);
+        for key in s3.list(&intermediates.bucket, INTERMEDIATES).await? {
+            tell(&intermediate(s3, finals.sibling(key)).await?)?;
+        }
+        uploads.retain(|upload| !upload.target.key.starts_with(INTERMEDIATES));
+        uploads.extend(s3.uploads_below(&intermediates).await?);
+    }
+    for upload in uploads {
         let reason = "a run that was stopped has left it, or one is under way".to_owned();
         tell(&Finding::new("upload", &upload.target, reason))?;
     }
@@ -187,6 +195,14 @@ fn of_job(job: &Job, intent: Result<Intent, Error>) -> (Finding, Option<Receipt>
         }
         Ok(Intent::Write(object)) => (of_undone(uri, object.target, object.at_key), None),
     }
+}
+
+/// What a run puts slices together in that are more than parts.
+async fn intermediate(s3: &S3, uri: Uri) -> Result<Finding, Failure> {
+    let seal = s3.head(&uri).await?.as_ref().and_then(Seal::on);
+    let of = seal.and_then(|seal| seal.job).map_or("a job that it does not name".to_owned(), |job| job.to_string());
+    let reason = format!("slices of {of}; a run that was stopped has left it, or one is under way");
+    Ok(Finding::new("intermediate", &uri, reason))
 }
 
 fn of_error(uri: &Uri, error: &Error) -> Finding {
@@ -240,7 +256,8 @@ async fn orphans(
         return Ok(Vec::new());
     }
     let keys = s3.list(&finals.bucket, &finals.key).await?;
-    let others = keys.into_iter().map(|key| finals.sibling(key)).filter(|uri| !wanted.targets.contains(uri));
+    let others = keys.into_iter().map(|key| finals.sibling(key));
+    let others = others.filter(|uri| !wanted.targets.contains(uri) && !uri.key.starts_with(INTERMEDIATES));
     let found = stream::iter(others).map(|uri| async move {
         let seal = s3.head(&uri).await?.as_ref().and_then(Seal::on);
         let job = seal.and_then(|seal| seal.job).map(|job| job.to_string());

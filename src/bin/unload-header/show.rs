@@ -5,7 +5,10 @@ use std::fmt::Write;
 use indicatif::{BinaryBytes, HumanDuration};
 use serde_json::{Value, json};
 use unload_header::byte_range::ByteRange;
+use unload_header::copy::PlannedIntermediate;
 use unload_header::copy::part::{Origin, Piece, PlannedPart};
+use unload_header::copy::plan::Plan;
+use unload_header::error::Error;
 use unload_header::job::{AtKey, PlannedObject};
 use unload_header::receipt::{ColumnsFrom, Receipt};
 use unload_header::s3::Effort;
@@ -53,6 +56,9 @@ pub fn receipt(receipt: &Receipt) -> String {
             size(written.bytes),
             receipt.requests
         );
+        if written.intermediates > 0 {
+            let _ = write!(line, ", {}", count(written.intermediates as u64, "intermediate object"));
+        }
     }
     if let Some(reason) = &receipt.reason {
         let _ = write!(line, "  ({reason})");
@@ -79,32 +85,39 @@ fn origin(of: Origin, range: ByteRange, sources: &[Uri]) -> String {
 
 /// A planned object as a line of JSON: the fields of a receipt that are known, and the plan.
 pub fn planned_json(object: &PlannedObject) -> Result<Value, serde_json::Error> {
-    let part = |(number, part): (usize, &PlannedPart)| match part {
-        PlannedPart::Upload(pieces) => {
-            let pieces: Vec<String> =
-                pieces.iter().map(|Piece { of, range }| origin(*of, *range, &object.sources)).collect();
-            json!({"part": number, "bytes": part.length(), "upload": pieces})
-        }
-        PlannedPart::Copy { source, range } => {
-            json!({"part": number, "bytes": part.length(), "copy": origin(Origin::Source(*source), *range, &object.sources)})
-        }
-    };
     let plan = &object.forecast.plan;
     let sources: Vec<String> = object.sources.iter().map(Uri::to_string).collect();
     let columns_from: ColumnsFrom = object.columns_from;
-    Ok(json!({
+    let intermediate = |it: &PlannedIntermediate| json!({"uri": it.uri.to_string(), "bytes": it.plan.length, "is_there": it.is_there, "plan": parts_json(&it.plan, &it.sources)});
+    let mut json = json!({
         "final": object.target.to_string(), "sources": sources, "outcome": "planned", "at_key": at_key(object),
         "columns_from": serde_json::to_value(columns_from)?, "columns": object.columns,
         "bytes": plan.length, "bytes_through": object.effort.bytes_read, "parts": plan.parts.len(),
         "parts_resumed": object.forecast.resumed, "requests": object.effort.requests,
         "dollars": dollars(object.effort), "seconds": object.forecast.time.as_secs_f64(), "deletes": object.deletes,
-        "plan": (1..).zip(&plan.parts).map(part).collect::<Vec<_>>(),
-    }))
+        "plan": parts_json(plan, &object.forecast.sources),
+    });
+    if !object.forecast.intermediates.is_empty() {
+        json["intermediates"] = object.forecast.intermediates.iter().map(intermediate).collect();
+    }
+    Ok(json)
+}
+
+fn parts_json(plan: &Plan, sources: &[Uri]) -> Vec<Value> {
+    let part = |(number, part): (usize, &PlannedPart)| match part {
+        PlannedPart::Upload(pieces) => {
+            let pieces: Vec<String> = pieces.iter().map(|Piece { of, range }| origin(*of, *range, sources)).collect();
+            json!({"part": number, "bytes": part.length(), "upload": pieces})
+        }
+        PlannedPart::Copy { source, range } => {
+            json!({"part": number, "bytes": part.length(), "copy": origin(Origin::Source(*source), *range, sources)})
+        }
+    };
+    (1..).zip(&plan.parts).map(part).collect()
 }
 
 /// A planned object as a tree of its parts. Parts that copy ranges of one source are told together.
 pub fn planned_tree(object: &PlannedObject) -> String {
-    let plan = &object.forecast.plan;
     let mut tree = format!("planned    {}\n", line(&object.target.to_string()));
     let place = object.found.as_ref().map_or("the sources themselves".to_owned(), |found| line(&found.place));
     let _ = writeln!(
@@ -113,6 +126,27 @@ pub fn planned_tree(object: &PlannedObject) -> String {
         count(object.columns as u64, "column"),
         at_key(object)
     );
+    for PlannedIntermediate { uri, plan, sources, is_there } in &object.forecast.intermediates {
+        let there = if *is_there { ", which is there already" } else { "" };
+        let _ = writeln!(tree, "           by the intermediate object {uri}{there}");
+        branches(&mut tree, plan, sources);
+        let _ = writeln!(tree, "           and then");
+    }
+    branches(&mut tree, &object.forecast.plan, &object.forecast.sources);
+    let mut sum = Sum::default();
+    sum.add(object);
+    let _ = write!(tree, "           {sum}");
+    if object.forecast.resumed > 0 {
+        let _ = write!(tree, "; {} there from a run that was stopped", count(object.forecast.resumed as u64, "part"));
+    }
+    if object.deletes > 0 {
+        let _ = write!(tree, "; then {} deleted", count(object.deletes as u64, "source"));
+    }
+    tree
+}
+
+/// A line for each part.
+fn branches(tree: &mut String, plan: &Plan, sources: &[Uri]) {
     let parts: Vec<(usize, &PlannedPart)> = (1..).zip(&plan.parts).collect();
     let is_same_source = |one: &PlannedPart, next: &PlannedPart| matches!((one, next), (PlannedPart::Copy { source, .. }, PlannedPart::Copy { source: other, .. }) if source == other);
     let mut groups = parts.chunk_by(|(_, one), (_, next)| is_same_source(one, next)).peekable();
@@ -125,24 +159,17 @@ pub fn planned_tree(object: &PlannedObject) -> String {
         };
         let (how, from) = match (group[0].1, group[group.len() - 1].1) {
             (PlannedPart::Upload(pieces), _) => {
-                let from = pieces.iter().map(|Piece { of, range }| origin(*of, *range, &object.sources));
+                let from = pieces.iter().map(|Piece { of, range }| origin(*of, *range, sources));
                 ("upload", from.collect::<Vec<_>>().join(" + "))
             }
             (PlannedPart::Copy { source, range }, PlannedPart::Copy { range: last, .. }) => {
                 let whole = ByteRange { start: range.start, end: last.end };
-                ("copy", origin(Origin::Source(*source), whole, &object.sources))
+                ("copy", origin(Origin::Source(*source), whole, sources))
             }
             (PlannedPart::Copy { .. }, PlannedPart::Upload(_)) => continue,
         };
         let _ = writeln!(tree, "           {branch} {numbers:<9} {how:<6} {:>10}  {}", size(bytes), line(&from));
     }
-    let mut sum = Sum::default();
-    sum.add(object);
-    let _ = write!(tree, "           {sum}");
-    if object.forecast.resumed > 0 {
-        let _ = write!(tree, "; {} there from a run that was stopped", count(object.forecast.resumed as u64, "part"));
-    }
-    tree
 }
 
 /// What planned objects take together.

@@ -22,7 +22,13 @@ pub async fn demands_of(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<D
     }
     let prefix = &settings.unload_prefix;
     if !uri.key.starts_with(prefix) {
-        let own = if settings.is_final(&uri.bucket, &uri.key) { ", a final object" } else { "" };
+        let own = if settings.is_intermediate(&uri.bucket, &uri.key) {
+            ", an intermediate object"
+        } else if settings.is_final(&uri.bucket, &uri.key) {
+            ", a final object"
+        } else {
+            ""
+        };
         return Ok(vec![Demand::skipped(uri, format!("not below UNLOAD_PREFIX={prefix:?}{own}"))]);
     }
     match (Role::of(&uri.key), settings.output) {

@@ -306,6 +306,30 @@ async fn check_tells_what_is_not_done() {
     assert_eq!((status, err.as_str()), (0, "3 done\n"));
 }
 
+/// Intermediate objects are no orphans: they belong to a run, or are left to the lifecycle rule.
+#[tokio::test]
+async fn check_says_what_intermediate_objects_are() {
+    let world = unloaded().await;
+    let all = place(&world, "unload/");
+    let create = world.client.create_multipart_upload().bucket(&world.bucket).key(".unload-header/0/2");
+    create.send().await.unwrap();
+    let object =
+        Object::new("rows").with_metadata("unload-header", "f 4 job=0123456789abcdef of=s3://b/unload/q_manifest");
+    world.local().put(&world.bucket, ".unload-header/0/1", object);
+    // Of a final bucket with no prefix, it is not told twice.
+    for more in [&["--output", "single"][..], &["--output", "single", "--final-bucket", &world.bucket]] {
+        let (status, out, err) = said(&world, &[&["check", &all], more].concat()).await;
+        let told = |text: &str| out.lines().filter(|line| line.contains(text)).collect::<Vec<_>>().join("; ");
+        let object = told(".unload-header/0/1");
+        assert!(
+            object.starts_with("intermediate") && object.contains("slices of s3://b/unload/q_manifest"),
+            "{out}{err}"
+        );
+        assert!(told(".unload-header/0/2").starts_with("upload") && !out.contains("orphan"), "{out}");
+        assert_eq!((status, out.matches(".unload-header/").count()), (1, 2), "{out}");
+    }
+}
+
 /// Nothing is an orphan whose job was left out, fails, or writes a manifest of final objects.
 #[tokio::test]
 async fn only_what_nothing_asks_for_is_an_orphan() {
