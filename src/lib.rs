@@ -19,6 +19,8 @@
 //!   anew; each time is a **try**.
 //! * **header**: the column names as the first line of a file, in the file's own dialect.
 //! * **final object**: the header and then the rows of the sources, at the **final key**.
+//! * **intermediate object**: sources put together before the rest, where there are more of them than a final object may have
+//!   parts.
 //! * **plan**: the parts of the final object's multipart upload, most of which S3 copies itself.
 //! * **seal**: metadata of the final object that tells which job made it, and of what.
 //! * **proof**: how it is known that the final object is right: a CRC that S3 computed, or its size and ETag.

@@ -3,16 +3,18 @@
 //! The sample in AWS's page is not valid JSON; this reads what clusters really write. Keys that are not needed here are
 //! ignored, since those of the column types are not documented.
 
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::name;
 use crate::uri::Uri;
 
 /// The size up to which a manifest is read, in bytes: 10,000 entries with keys of 1,024 bytes need less.
-pub const MAX_BYTES: u64 = 16 << 20;
+pub const MAX_BYTES: u64 = 64 << 20;
 
 /// How much later than its manifest a slice may be dated, in seconds. Redshift writes the manifest after all slices,
 /// whose sizes are in it; but S3 dates objects in whole seconds, by the clocks of several servers.
@@ -55,8 +57,9 @@ pub enum ManifestError {
 
 /// Whether an object with a manifest's name is one: a JSON object with a list of entries, or the beginning of one.
 pub fn is_one(bytes: &[u8]) -> bool {
-    match serde_json::Deserializer::from_slice(bytes).into_iter::<serde_json::Value>().next() {
-        Some(Ok(value)) => value.get("entries").is_some(),
+    // No value is kept: those of a hundred thousand entries would take more memory than the function has.
+    match serde_json::Deserializer::from_slice(bytes).into_iter::<HashMap<String, IgnoredAny>>().next() {
+        Some(Ok(fields)) => fields.contains_key("entries"),
         Some(Err(error)) => error.is_eof() && bytes.trim_ascii_start().first() == Some(&b'{'),
         None => false,
     }
@@ -73,7 +76,8 @@ impl Manifest {
         let wire: Wire = serde_json::from_slice(json)?;
         let entries = wire.entries.into_iter().enumerate().map(|(index, entry)| {
             let Meta { content_length: size, record_count: rows } = entry.meta.unwrap_or_default();
-            let uri = Uri::parse(&entry.url).ok_or(ManifestError::Url { index, url: entry.url })?;
+            let uri =
+                Uri::parse(&entry.url).ok_or_else(|| ManifestError::Url { index, url: entry.url.into_owned() })?;
             Ok(Entry { uri, size, rows, mandatory: entry.mandatory })
         });
         let entries = entries.collect::<Result<_, ManifestError>>()?;
@@ -84,14 +88,16 @@ impl Manifest {
 }
 
 #[derive(Deserialize)]
-struct Wire {
-    entries: Vec<WireEntry>,
+struct Wire<'j> {
+    #[serde(borrow)]
+    entries: Vec<WireEntry<'j>>,
     schema: Option<Value>,
 }
 
 #[derive(Deserialize)]
-struct WireEntry {
-    url: String,
+struct WireEntry<'j> {
+    #[serde(borrow)]
+    url: Cow<'j, str>,
     mandatory: Option<bool>,
     meta: Option<Meta>,
 }

@@ -205,6 +205,9 @@ async fn whatever_happens_before_any_request_the_final_object_is_right_in_the_en
     };
     for number in 1..=count {
         for what in ["overwritten", "deleted", "killed"] {
+            // Without CRCs there is one request more, which looks at what was made.
+            let bare = || slices.iter().map(|slice| slice.clone().with_checksum(None)).collect();
+            let slices: Vec<Object> = if what == "deleted" { bare() } else { slices.clone() };
             let world = world(&slices).await;
             let (newest, mut at) = (after.clone(), 0);
             let (kill, killed) = oneshot::channel();
@@ -251,6 +254,20 @@ async fn whatever_happens_before_any_request_the_final_object_is_right_in_the_en
             // Those of the older rows are left to the lifecycle rule.
             assert!(left.1 == 0 && (left.0 == 0 || what == "overwritten"), "{number} {what}: {left:?} {receipt:?}");
         }
+    }
+}
+
+/// Small slices are checked when they are read for their part, wherever an intermediate object ends: a row that does not end
+/// gets its newline.
+#[tokio::test(start_paused = true)]
+async fn small_slices_at_the_borders_are_checked_like_others() {
+    for at in 1..6 {
+        let mut slices = six(b'a');
+        slices.insert(at, Object::new("1|2|3"));
+        let world = world(&slices).await;
+        merge(&world).await;
+        slices[at] = Object::new("1|2|3\n");
+        right(&world, &slices);
     }
 }
 
@@ -474,11 +491,14 @@ async fn ten_thousand_and_one_slices_become_one_object() {
     assert_eq!(tries(World::in_memory().await, 10_001, 64 * M, MAX_TIMEOUT).await, 1);
 }
 
-/// Hundreds of thousands of requests.
+/// Hundreds of thousands of requests, with COUNT=100000 or as many slices as it says.
 #[tokio::test(start_paused = true)]
 async fn a_hundred_thousand_slices_become_one_object() {
-    let counts = if is_exhaustive() { &[20_000, 100_000][..] } else { &[] };
+    let count = std::env::var("COUNT").ok().and_then(|count| count.parse().ok());
+    let counts = if is_exhaustive() { vec![20_000, 100_000] } else { count.into_iter().collect() };
     for count in counts {
-        tries(World::in_memory().await, *count, 64 * M, MAX_TIMEOUT).await;
+        // Of the largest in one try, since each try looks at all slices.
+        let time = if count > 50_000 { MAX_TIMEOUT * 20 } else { MAX_TIMEOUT };
+        tries(World::in_memory().await, count, 64 * M, time).await;
     }
 }

@@ -43,6 +43,7 @@ mod resume;
 // The samples and their bucket are in the library with that feature only.
 #[cfg(feature = "cli")]
 mod sample_events;
+
 mod troubleshooting;
 mod ways_in;
 mod wire;
