@@ -27,6 +27,7 @@ pub fn start(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> C
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .kill_on_drop(true)
         .spawn()
         .unwrap()
 }
@@ -414,7 +415,9 @@ async fn stopped_by(signal: &str) {
     let id = child.id().unwrap().to_string();
     assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
     let mut err = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut err).await.unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let read = tokio::time::timeout(Duration::from_secs(60), stderr.read_to_string(&mut err)).await;
+    read.unwrap_or_else(|_| panic!("{signal} does not end it: {err}")).unwrap();
     assert_eq!(child.wait().await.unwrap().code(), Some(130), "{err}");
     assert!(err.contains("stopping: ") && err.contains(" of the 38 parts"), "{err}");
     let done = err.split("  S3 has ").nth(1).and_then(|rest| rest.split_once(' ')?.0.parse::<usize>().ok()).unwrap();
