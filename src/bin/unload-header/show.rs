@@ -8,7 +8,6 @@ use unload_header::byte_range::ByteRange;
 use unload_header::copy::PlannedIntermediate;
 use unload_header::copy::part::{Origin, Piece, PlannedPart};
 use unload_header::copy::plan::Plan;
-use unload_header::error::Error;
 use unload_header::job::{AtKey, PlannedObject};
 use unload_header::receipt::{ColumnsFrom, Receipt};
 use unload_header::s3::Effort;
