@@ -183,7 +183,7 @@ async fn a_wrong_copy_never_becomes_part_of_a_final_object() {
     world.local().judge(|request| {
         // A range that begins at 0 can't begin a byte earlier.
         let range = request.copy_range.as_ref().filter(|range| !range.starts_with("bytes=0-"));
-        range.map(|_| Fault::WrongRange)
+        range.map(|_| Fault::wrong_range())
     });
     let error = world.run(&SINGLE, &[MANIFEST]).await.unwrap_err();
     assert_eq!(error.kind(), "S3.BadDigest");
