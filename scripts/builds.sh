@@ -15,7 +15,7 @@ for name in "${names[@]}"; do
     thin) ;;
     fat) variables=(CARGO_PROFILE_RELEASE_LTO=fat) ;;
     none) variables=(CARGO_PROFILE_RELEASE_LTO=off) ;;
-    s | z) variables=(CARGO_PROFILE_RELEASE_OPT_LEVEL=$name) ;;
+    s | z) variables=("CARGO_PROFILE_RELEASE_OPT_LEVEL=$name") ;;
     no-jitter) variables=(AWS_LC_SYS_NO_JITTER_ENTROPY=1) ;;
     ring | features)
         # The same sources with the other TLS library, or with the default features of the AWS SDK.
