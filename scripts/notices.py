@@ -1,6 +1,6 @@
-"""Prints the licence texts of all crates that are in the function, for the zip:
+"""Prints the licence texts of all crates that are in the function, or with the feature `logins` in the command line:
 
-    scripts/notices.py TARGET
+    scripts/notices.py TARGET [FEATURE]
 """
 
 import json
@@ -11,9 +11,9 @@ from pathlib import Path
 NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "UNLICENSE")
 
 
-def in_the_function(target):
-    """The packages that the binary is linked from, without build scripts and tests."""
-    command = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target]
+def linked(target, features):
+    """The packages that a binary is linked from, without build scripts and tests."""
+    command = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target, *features]
     metadata = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     packages = {package["id"]: package for package in metadata["packages"]}
     needs = {
@@ -25,8 +25,8 @@ def in_the_function(target):
         if (package := waiting.pop()) not in found:
             found.add(package)
             waiting += needs[package]
-    found.discard(metadata["resolve"]["root"])
-    return sorted((packages[package] for package in found), key=lambda it: (it["name"], it["version"]))
+    third_party = found - set(metadata["workspace_members"])
+    return sorted((packages[package] for package in third_party), key=lambda it: (it["name"], it["version"]))
 
 
 def texts(package):
@@ -34,8 +34,8 @@ def texts(package):
     return [file for file in sorted(folder.iterdir()) if file.is_file() and file.name.upper().startswith(NAMES)]
 
 
-def main(target):
-    for package in in_the_function(target):
+def main(target, feature=None):
+    for package in linked(target, ["--features", feature] if feature else []):
         print(f"{'=' * 100}\n{package['name']} {package['version']}: {package['license'] or package['license_file']}")
         print(f"{package['repository'] or ''}\n")
         for file in texts(package):
@@ -43,4 +43,4 @@ def main(target):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
