@@ -1,7 +1,8 @@
 # make help lists what there is, in order of use: first what a user runs, then, from invoke on, what a contributor runs.
 # All but demo and test install what they need into .tools/, pinned.
 .DEFAULT_GOAL := help
-.PHONY: help demo build deploy bucket redrive bucket-remove invoke test check test-servers test-all fuzz bench bench-start bench-builds
+.PHONY: help demo build deploy bucket redrive bucket-remove wheel invoke test check test-servers test-all fuzz terminal \
+	bench bench-start bench-builds
 
 ARCH  ?= arm64
 EVENT ?= put
@@ -42,6 +43,9 @@ bucket-remove: ## disconnect such a bucket, before the stack is deleted
 	scripts/install.sh tools
 	.tools/tools/bin/python scripts/bucket.py remove
 
+wheel: ## the command line as a Python wheel, in target/wheels
+	scripts/wheel.sh --release
+
 invoke: ## run the function in a local Lambda emulator on events/EVENT.json (EVENT=put)
 	scripts/install.sh tools
 	scripts/invoke.sh $(EVENT)
@@ -62,7 +66,7 @@ check: ## formatting, lints, documentation, dependencies, scripts, workflows, th
 	scripts/scan-template.sh
 
 test-servers: export TEST_READERS = $(CURDIR)/.tools/readers/bin/python
-test-servers: ## what holds on every server, on SeaweedFS and ministack, docs/stores.md, and the deployment; needs Python
+test-servers: ## what holds on every server, on SeaweedFS and ministack; docs/stores.md, the deployment, the wheel, the examples; needs Python
 	scripts/install.sh readers
 	scripts/with-server.sh seaweedfs cargo test --locked --all-features --test any_server
 	scripts/with-server.sh ministack cargo test --locked --all-features --test any_server
@@ -70,6 +74,9 @@ test-servers: ## what holds on every server, on SeaweedFS and ministack, docs/st
 	scripts/with-server.sh rclone cargo test --locked --all-features --test any_server doctor
 	scripts/install.sh tools
 	scripts/with-server.sh ministack .tools/tools/bin/python -m unittest discover --start-directory tests/deployment
+	scripts/install.sh examples
+	scripts/wheel.sh --profile dev --strip
+	scripts/with-server.sh ministack .tools/examples/bin/python -m unittest discover --start-directory tests/examples
 
 test-all: export EXHAUSTIVE = 1
 test-all: export WORLDS = 2000
@@ -77,6 +84,11 @@ test-all: test ## the tests with every set of cases whole, and 2,000 random worl
 
 fuzz: ## every parser, for TIME=600 seconds each
 	scripts/fuzz.sh $(TIME)
+
+terminal: ## docs/terminal.svg anew: the command line at work on SeaweedFS
+	scripts/install.sh examples
+	cargo build --locked --features cli --bin unload-header
+	scripts/with-server.sh seaweedfs .tools/examples/bin/python scripts/terminal.py
 
 bench: ## this function beside what others do, on three servers; makes docs/performance.md (QUICK=1: a short trial, in target/)
 	scripts/install.sh peers

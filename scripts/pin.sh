@@ -4,7 +4,7 @@
 # It needs uv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-for list in tools servers readers linters peers; do
+for list in tools servers readers examples linters peers; do
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
         --no-annotate "$@" "scripts/$list.in" --output-file "scripts/$list.txt"
 done
