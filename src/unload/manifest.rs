@@ -13,8 +13,9 @@ use serde_json::Value;
 use super::name;
 use crate::uri::Uri;
 
-/// The size up to which a manifest is read, in bytes: 10,000 entries with keys of 1,024 bytes need less.
-pub const MAX_BYTES: u64 = 64 << 20;
+/// The size up to which a manifest is read, in bytes: 200,000 entries of 160 bytes, for whose slices 256 MB of memory are
+/// enough.
+pub const MAX_BYTES: u64 = 32 << 20;
 
 /// How much later than its manifest a slice may be dated, in seconds. Redshift writes the manifest after all slices,
 /// whose sizes are in it; but S3 dates objects in whole seconds, by the clocks of several servers.

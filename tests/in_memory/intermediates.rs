@@ -310,6 +310,10 @@ async fn a_killed_run_is_cleared_up_after_by_the_next() {
     timeout(Duration::from_secs(600), world.run(&SINGLE, &[MANIFEST])).await.ok();
     world.local().judge(|_| None);
     assert!(!intermediates(world.local()).is_empty());
+    let of_another = (".unload-header/0123456789abcdef/1", ".unload-header/0123456789abcdef/2");
+    world.local().put("bucket", of_another.0, Object::new("of another job"));
+    let create = world.client.create_multipart_upload().bucket("bucket").key(of_another.1);
+    create.send().await.unwrap();
     let (handler, deadline) = (world.handler(&SINGLE), Deadline::after(MAX_TIMEOUT));
     let demands = demands_of(&handler.settings, &handler.s3, &Uri::new("bucket", MANIFEST)).await.unwrap();
     let Some(Demand::Job(job)) = demands.into_iter().next() else { panic!("no job") };
@@ -319,7 +323,10 @@ async fn a_killed_run_is_cleared_up_after_by_the_next() {
     };
     let done = run(&handler.settings, &handler.s3.counting(), &job, &deadline).await.unwrap();
     assert_eq!((done.outcome, done.requests), (Outcome::Unchanged, receipt.requests));
-    right(&world, &slices);
+    assert_eq!(intermediates(world.local()), [of_another.0]);
+    let uploads: Vec<String> = world.local().uploads().into_iter().map(|upload| upload.key).collect();
+    assert_eq!(uploads, [of_another.1]);
+    assert!(world.local().get("bucket", FINAL).unwrap().content == whole(&slices));
 }
 
 /// Under SSE-KMS ETags are new each time; without CRCs, sizes and ETags are what is known.

@@ -170,9 +170,9 @@ async fn what_is_wrong_with_a_manifest_is_said() {
     let (kind, message) = error(Object::new("{\"entries\": [")).await;
     assert_eq!(kind, "InvalidManifest");
     assert!(message.contains("it is not the JSON of a manifest: EOF while parsing"), "{message}");
-    let (kind, message) = error(Object::new(Content::repeat(" ", 16 * MIB as u64 + 1))).await;
+    let (kind, message) = error(Object::new(Content::repeat(" ", 32 * MIB as u64 + 1))).await;
     assert_eq!(kind, "S3.ObjectTooLong");
-    assert!(message.contains("16777217") && message.contains("16777216"), "{message}");
+    assert!(message.contains("33554433") && message.contains("33554432"), "{message}");
     assert!(world.local().get("bucket", FINAL).is_none());
 }
 
