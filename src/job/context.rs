@@ -15,6 +15,8 @@ pub struct Context<'a> {
     pub s3: &'a S3,
     pub job: &'a Job,
     pub deadline: &'a Deadline,
+    /// Whether the final object is looked at as if it were not there yet.
+    pub anew: bool,
 }
 
 impl Context<'_> {

@@ -41,7 +41,7 @@ mod try_end;
 
 pub use answer::{Answer, Ended};
 pub use demands::{Demand, Job, Subject, demands_of, demands_of_unload};
-pub use dry_run::{AtKey, Intent, PlannedObject, dry_run};
+pub use dry_run::{AtKey, Intent, PlannedObject, dry_run, dry_run_anew};
 pub use final_manifest::{DoneUnload, ManifestIntent};
 pub use handler::Handler;
 pub use run::run;

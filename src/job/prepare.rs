@@ -29,7 +29,7 @@ pub async fn prepare(context: &Context<'_>, assumptions: &Assumptions) -> Result
     };
     let (objects, copied) = (specification.sources.objects.clone(), specification.sources.copied(context.job));
     let columns = specification.columns.clone();
-    if let Some(receipt) = specification.already_there(context, &existing) {
+    if let Some(receipt) = specification.already_there(context, &existing).filter(|_| !context.anew) {
         let receipt = receipt.made_of(copied, context.job.rows());
         return Ok(TryEnd::Finished(Prepared::AlreadyThere { receipt, objects, columns }));
     }

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Does a job. It ends before the deadline. What the client counts is told in the receipt.
 pub async fn run(settings: &Settings, s3: &S3, job: &Job, deadline: &Deadline) -> Result<Receipt, Error> {
     let begun = Instant::now();
-    let context = &Context { settings, s3, job, deadline };
+    let context = &Context { settings, s3, job, deadline, anew: false };
     let receipt = in_time(context, async |prepared| carry_out(context, prepared).await).await?;
     Ok(receipt.measured(s3.effort(), begun.elapsed()))
 }

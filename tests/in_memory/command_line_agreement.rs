@@ -35,6 +35,23 @@ async fn the_sum_of_a_dry_run_is_that_of_the_run() {
     }
 }
 
+/// Jobs that are done at the same time take no longer than the longest of them.
+#[tokio::test]
+async fn the_time_of_a_dry_run_is_that_of_so_many_jobs() {
+    let world = World::in_process().await;
+    world.put("unload/q_.headers", "idx,venue,name").await;
+    for slice in 0..4 {
+        let source = Object::new(Content::repeat(rows(MIB), 8 << 30));
+        world.local().put(&world.bucket, &format!("unload/q_000{slice}_part_00"), source);
+    }
+    let seconds = async |jobs| {
+        let err = said(&world, &["add", &place(&world, "unload/"), "--dry-run", "--jobs", jobs]).await.2;
+        number(err.replace("about ", "").split(". ").next().unwrap(), "seconds")
+    };
+    let (one, four) = (seconds("1").await, seconds("4").await);
+    assert!(one.abs_diff(4 * four) <= 3 && four > 2, "{one} and {four} seconds");
+}
+
 /// Sources that would be deleted are told, also of final objects that are there.
 #[tokio::test]
 async fn a_dry_run_tells_what_would_be_deleted() {

@@ -32,7 +32,7 @@ pub async fn run(add: Add) -> Result<(), Failure> {
     let place = &below_unload_prefix(settings, &meant.place)?;
     let s3 = &client(settings).await;
     let (deadline, stop) = Deadline::stoppable(NO_DEADLINE);
-    let (work, mut report) = (&Work::new(settings, s3, &deadline, meant.jobs), Report::new(meant.json));
+    let (work, mut report) = (&Work::new(settings, s3, &deadline, meant.jobs), Report::new(meant.json, meant.jobs));
     let asked = work.asked(units(settings, s3, place, globs), place);
     let answers = asked.map(|asked| answer(work, asked, add.dry_run)).buffer_unordered(work.jobs);
     let (mut answers, mut unloads, mut ticks) = (pin!(answers), ByUnit::default(), interval(TICK));

@@ -49,6 +49,7 @@ pub enum Command {
     /// Serve an S3 in memory on http://127.0.0.1:PORT, and run the function on what is written there
     #[command(after_help = SERVE)]
     Serve {
+        /// Where on 127.0.0.1; 0 is any port that is free
         #[arg(default_value_t = 9000)]
         port: u16,
         #[command(flatten)]
@@ -57,9 +58,12 @@ pub enum Command {
     /// Print the completions of a shell
     #[command(after_help = COMPLETIONS)]
     Completions { shell: Shell },
-    /// Print the man page
+    /// Print a man page
     #[command(after_help = MAN)]
-    Man,
+    Man {
+        /// The command that it is of, like add or headers set; none is the page of all
+        command: Vec<String>,
+    },
 }
 
 const ADD: &str = "\
@@ -96,11 +100,11 @@ Example:
 
 #[derive(Args)]
 pub struct Add {
-    #[command(flatten)]
-    pub meant: Meant,
     /// Tell what would be done, and write nothing
     #[arg(long, short = 'n')]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub meant: Meant,
 }
 
 #[derive(Args)]
@@ -140,14 +144,12 @@ pub struct Doctor {
     pub json: bool,
 }
 
-/// Globs are held against the key of a data object, or with --output single against the unload prefix; * matches
-/// any characters, / among them.
 #[derive(Args, Default)]
 pub struct Selection {
-    /// Only keys that match this glob, or another one that is given so
+    /// Only keys that match this glob, or with --output single unload prefixes, like 'unload/*sales*'; may be given again
     #[arg(long, value_name = "GLOB")]
     pub include: Vec<String>,
-    /// No keys that match this glob
+    /// No keys that match this glob, or with --output single no unload prefixes; may be given again
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
 }

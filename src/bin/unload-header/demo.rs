@@ -74,6 +74,11 @@ pub async fn run() -> Result<(), Failure> {
         out,
         "\n{written} final objects written, {proved} of them with the CRC that header and rows must have together, as"
     )?;
+    if (failed, proved) != (1, written) {
+        return Err(Failure::Failed(format!(
+            "S3 computed it. {failed} events failed; one should, and all CRCs be known"
+        )));
+    }
     writeln!(out, "S3 computed it. {failed} event failed, as it should: nobody names the columns of its object.")?;
     Ok(())
 }

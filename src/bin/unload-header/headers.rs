@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::json;
 use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::header::Columns;
-use unload_header::job::{Demand, Intent, demands_of, dry_run};
+use unload_header::job::{Demand, Intent, demands_of, dry_run, dry_run_anew};
 use unload_header::s3::{Attributes, Precondition, S3};
 use unload_header::unload::Options;
 use unload_header::unload::name::SIDECAR;
@@ -15,6 +15,7 @@ use unload_header::uri::Uri;
 use crate::arguments::SettingFlags;
 use crate::client::{client, read, settings};
 use crate::failure::Failure;
+use crate::show;
 
 /// Writes a sidecar. One that says something else is replaced only if that is wanted.
 pub async fn set(
@@ -75,24 +76,24 @@ pub async fn show(place: &Uri, flags: &SettingFlags) -> Result<(), Failure> {
         let job = match demand {
             Demand::Idle(receipt) => {
                 let reason = receipt.reason.unwrap_or_default();
-                writeln!(out, "{place}: {}: {reason}", receipt.outcome.name())?;
+                writeln!(out, "{}", show::line(&format!("{place}: {}: {reason}", receipt.outcome.name())))?;
                 continue;
             }
             Demand::Job(job) => job,
         };
-        let found = match dry_run(settings, &s3.counting(), &job, &deadline).await? {
+        let (state, mut found) = match dry_run(settings, &s3, &job, &deadline).await? {
+            Intent::Write(object) => (format!("planned  {}", object.target), object.found),
             Intent::Idle { receipt, found, .. } => {
                 let (uri, reason) = (receipt.final_uri.unwrap_or(job.uri().to_string()), receipt.reason);
                 let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-                writeln!(out, "{}  {uri}{reason}", receipt.outcome.name())?;
-                found
-            }
-            Intent::Write(object) => {
-                writeln!(out, "planned  {}", object.target)?;
-                writeln!(out, "  header  {:?}", String::from_utf8_lossy(&object.header))?;
-                object.found
+                (format!("{}  {uri}{reason}", receipt.outcome.name()), found)
             }
         };
+        writeln!(out, "{}", show::line(&state))?;
+        if let Intent::Write(object) = dry_run_anew(settings, &s3, &job, &deadline).await? {
+            writeln!(out, "  header  {:?}", String::from_utf8_lossy(&object.header))?;
+            found = object.found;
+        }
         if let Some(found) = found {
             writeln!(out, "  names   {}", json!(found.columns.names))?;
             writeln!(out, "  from    {}", found.place)?;

@@ -80,10 +80,22 @@ async fn run_other(command: Command) -> Result<(), Failure> {
             clap_complete::generate(shell, &mut Arguments::command(), "unload-header", &mut script);
             Ok(stdout().write_all(&script)?)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
-            Ok(stdout().write_all(&page)?)
-        }
+        Command::Man { command } => Ok(stdout().write_all(&man_page(&command)?)?),
     }
+}
+
+/// The man page of a command, or of all.
+fn man_page(names: &[String]) -> Result<Vec<u8>, Failure> {
+    let mut all = Arguments::command();
+    // Names the pages of the commands, and gives them --help.
+    all.build();
+    let mut command = &all;
+    for name in names {
+        let unknown =
+            || Failure::Usage(format!("{} has no command {name:?}", command.get_display_name().unwrap_or("it")));
+        command = command.find_subcommand(name).ok_or_else(unknown)?;
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    Ok(page)
 }

@@ -57,8 +57,8 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(json: bool) -> Report {
-        let (outcomes, planned) = (BTreeMap::new(), Sum::default());
+    pub fn new(json: bool, jobs: u16) -> Report {
+        let (outcomes, planned) = (BTreeMap::new(), Sum::new(jobs));
         let (targets, begun) = (HashMap::new(), Instant::now());
         Report { json, bars: Bars::new(), outcomes, bytes: 0, through: 0, requests: 0, planned, targets, begun }
     }

@@ -1,6 +1,7 @@
 //! What is printed of receipts and planned objects: a line or a tree for people, and a line of JSON for programs.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use indicatif::{BinaryBytes, HumanDuration};
 use serde_json::{Value, json};
@@ -132,7 +133,7 @@ pub fn planned_tree(object: &PlannedObject) -> String {
         let _ = writeln!(tree, "           and then");
     }
     branches(&mut tree, &object.forecast.plan, &object.forecast.sources);
-    let mut sum = Sum::default();
+    let mut sum = Sum::new(1);
     sum.add(object);
     let _ = write!(tree, "           {sum}");
     if object.forecast.resumed > 0 {
@@ -172,21 +173,29 @@ fn branches(tree: &mut String, plan: &Plan, sources: &[Uri]) {
 }
 
 /// What planned objects take together.
-#[derive(Default)]
 pub struct Sum {
+    /// How many are done at the same time.
+    jobs: u32,
     parts: u64,
     bytes: u64,
     effort: Effort,
-    time: std::time::Duration,
+    time: Duration,
+    longest: Duration,
     deletes: u64,
 }
 
 impl Sum {
+    pub fn new(jobs: u16) -> Sum {
+        let (effort, time) = (Effort::default(), Duration::ZERO);
+        Sum { jobs: jobs.into(), parts: 0, bytes: 0, effort, time, longest: time, deletes: 0 }
+    }
+
     pub fn add(&mut self, object: &PlannedObject) {
         self.parts += object.forecast.plan.parts.len() as u64;
         self.bytes += object.forecast.plan.length;
         self.effort = self.effort.and(object.effort);
         self.time += object.forecast.time;
+        self.longest = self.longest.max(object.forecast.time);
         self.deletes += object.deletes as u64;
     }
 
@@ -199,10 +208,10 @@ impl Sum {
 
 impl std::fmt::Display for Sum {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Sum { parts, bytes, effort, time, deletes } = self;
+        let Sum { jobs, parts, bytes, effort, time, longest, deletes } = self;
         let through = size(effort.bytes_read);
         write!(f, "{}, {}, {through} through, {} requests", count(*parts, "part"), size(*bytes), effort.requests)?;
-        write!(f, ", {:.6} $, about {}", dollars(*effort), HumanDuration(*time))?;
+        write!(f, ", {:.6} $, about {}", dollars(*effort), HumanDuration((*longest).max(*time / *jobs)))?;
         if *deletes > 0 { write!(f, "; then {} deleted", count(*deletes, "source")) } else { Ok(()) }
     }
 }
