@@ -6,7 +6,7 @@ mod scratch;
 use std::io::{Write, stdout};
 
 use serde_json::json;
-use unload_header::s3::{S3, S3Error};
+use unload_header::s3::{Precondition, S3, S3Error};
 
 use self::probes::PROBES;
 use self::scratch::Scratch;
@@ -35,10 +35,10 @@ impl Verdict {
 pub async fn run(doctor: Doctor) -> Result<(), Failure> {
     let scratch = Scratch::new(S3::from_env().await, &doctor.place, doctor.kms_key_id);
     // Without a bucket, credentials or permissions, nothing is known of the store.
-    scratch.object("anything", "anything").await?;
+    scratch.put(&scratch.uri("anything"), "anything", &Precondition::None).await?;
     let result = tokio::select! {
         result = tell_all(&scratch, doctor.json) => result,
-        () = asked_to_stop() => Err(Failure::Stopped(format!("stopped; nothing is left in {}", scratch.folder))),
+        () = asked_to_stop() => Err(Failure::Stopped(format!("stopped; {} is empty again", scratch.folder))),
     };
     tokio::select! {
         cleared = scratch.clear() => cleared.map_err(|error| {
