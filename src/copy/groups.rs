@@ -95,9 +95,9 @@ pub fn grouped(pieces: &[Piece], limits: &Limits) -> Result<Grouping, PlanError>
 }
 
 /// Whether sources of these sizes may have been more than parts: each takes two parts at most, a copy and a newline, and
-/// one more for each 5 GiB.
-pub fn may_have_been_needed(sizes: impl Iterator<Item = u64>, limits: &Limits) -> bool {
-    sizes.map(|size| 2 + size / limits.max_part).sum::<u64>() >= limits.max_parts
+/// one more for each 5 GiB. One source alone makes no group.
+pub fn may_have_been_needed(sizes: impl ExactSizeIterator<Item = u64>, limits: &Limits) -> bool {
+    sizes.len() > 1 && sizes.map(|size| 2 + size / limits.max_part).sum::<u64>() >= limits.max_parts
 }
 
 impl Grouping {
@@ -158,10 +158,8 @@ impl Borders {
         });
         let begins =
             begins.filter_map(|(at, of)| if let Origin::Source(source) = of { Some((at, source)) } else { None });
-        let end = pieces
-            .iter()
-            .filter_map(|piece| if let Origin::Source(source) = piece.of { Some(source + 1) } else { None });
-        let end = end.last().unwrap_or_default();
+        let end =
+            pieces.iter().rev().find_map(|it| if let Origin::Source(source) = it.of { Some(source + 1) } else { None });
         // Before the first source is the header, which stays with it.
         let mut begins = begins.skip(1).peekable();
         let (mut weight, mut offset) = (0, 0);
@@ -176,7 +174,7 @@ impl Borders {
             };
             offset += planned.length();
         }
-        all.push(Border { part: parts.len(), source: end, weight, offset });
+        all.push(Border { part: parts.len(), source: end.unwrap_or_default(), weight, offset });
         let (mut reach, mut to) = (Vec::new(), 0);
         for from in &all {
             while to + 1 < all.len() && all[to + 1].weight - from.weight <= limits.max_parts {

@@ -195,6 +195,8 @@ fn copied(pieces: &[Piece], candidates: &[usize], min_part: u64) -> Vec<(usize, 
             least = least.min(way.head);
             better
         });
+        // There are as many of these as sources, a hundred thousand at times.
+        found.shrink_to_fit();
         ways.push(found);
     }
 

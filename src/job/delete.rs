@@ -35,18 +35,13 @@ pub fn is_proved(receipt: &Receipt) -> bool {
 }
 
 /// The intermediate objects of a final object that is there and proved, if it may have been made of any. The run that wrote
-/// it deletes them, unless it was killed before.
-pub async fn leftovers(
-    context: &Context<'_>,
-    objects: &[ObjectVersion],
-    receipt: &Receipt,
-) -> Result<Option<Leftovers>, Error> {
+/// it deletes them, unless it was killed before. If they can't be listed, they are left to the lifecycle rule.
+pub async fn leftovers(context: &Context<'_>, objects: &[ObjectVersion], receipt: &Receipt) -> Option<Leftovers> {
     let limits = Limits { max_parts: context.s3.max_parts.into(), ..Limits::AWS };
     let target = receipt.final_uri.as_deref().and_then(Uri::parse).filter(|_| is_proved(receipt));
-    match target.filter(|_| groups::may_have_been_needed(objects.iter().map(|object| object.size), &limits)) {
-        Some(target) => Ok(Some(Leftovers::of_job(context.s3, &target, &context.job_id()).await?)),
-        None => Ok(None),
-    }
+    let target = target.filter(|_| groups::may_have_been_needed(objects.iter().map(|object| object.size), &limits))?;
+    let left = Leftovers::of_job(context.s3, &target, &context.job_id()).await;
+    left.inspect_err(|failure| tracing::warn!("intermediate objects could not be looked for, and stay: {failure}")).ok()
 }
 
 /// Deletes the sources of a final object.

@@ -76,7 +76,7 @@ async fn intent(context: &Context<'_>, prepared: Prepared) -> Result<Intent, Err
         }
         Prepared::AlreadyThere { receipt, objects, columns: found } => {
             let deletes = if delete::is_due(context) && delete::is_proved(&receipt) { objects.len() } else { 0 };
-            let left = delete::leftovers(context, &objects, &receipt).await?;
+            let left = delete::leftovers(context, &objects, &receipt).await;
             let clearing = left.map_or(Effort::default(), |left| left.effort());
             let effort = deletions(context.s3.effort().and(clearing), deletes);
             return Ok(Intent::Idle { receipt: receipt.adding(effort), deletes, found });

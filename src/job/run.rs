@@ -86,7 +86,7 @@ async fn carry_out(context: &Context<'_>, prepared: Prepared) -> Result<Receipt,
     let Ready { line, mut assembly, objects, copied, .. } = match prepared {
         Prepared::Idle(receipt) => return Ok(receipt),
         Prepared::AlreadyThere { receipt, objects, .. } => {
-            if let Some(left) = delete::leftovers(context, &objects, &receipt).await? {
+            if let Some(left) = delete::leftovers(context, &objects, &receipt).await {
                 left.clear(context.s3).await;
             }
             return delete::if_due(context, &objects, receipt).await;

@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::name;
 use crate::uri::Uri;
 
-/// The size up to which a manifest is read, in bytes: 200,000 entries of 160 bytes, for whose slices 256 MB of memory are
-/// enough.
+/// The size up to which a manifest is read, in bytes: 200,000 entries of 160 bytes. README.md, "Limits", says how much memory
+/// they take.
 pub const MAX_BYTES: u64 = 32 << 20;
 
 /// How much later than its manifest a slice may be dated, in seconds. Redshift writes the manifest after all slices,

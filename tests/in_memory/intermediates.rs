@@ -271,6 +271,26 @@ async fn small_slices_at_the_borders_are_checked_like_others() {
     }
 }
 
+/// What is cut off each slice, and added between them, is part of what S3 is told to expect.
+#[tokio::test(start_paused = true)]
+async fn headers_are_cut_off_slices_of_intermediate_objects_as_well() {
+    // A row that does not end.
+    let with_header = |slice: &Object| {
+        let mut content = Content::from(HEADER);
+        content.append(&slice.content.slice(0, slice.content.length() - 1));
+        Object::new(content)
+    };
+    let slices = six(b'a');
+    let world = world(&slices.iter().map(with_header).collect::<Vec<_>>()).await;
+    let receipt = world.receipt(&[SINGLE[0], ("UNLOAD_OPTIONS", "HEADER")], MANIFEST).await;
+    assert_eq!(receipt.written.unwrap().proof, Proof::Crc(Algorithm::Crc64Nvme));
+    // The last row of all stays without a newline.
+    let expected = whole(&slices);
+    let expected = expected.slice(0, expected.length() - 1);
+    assert!(world.local().get("bucket", FINAL).unwrap().content == expected);
+    assert_eq!(intermediates(world.local()), Vec::<String>::new());
+}
+
 /// A run that has ended deletes what another one still copies.
 #[tokio::test(start_paused = true)]
 async fn a_run_whose_intermediate_objects_another_has_deleted_finds_the_final_object() {
