@@ -22,6 +22,8 @@ pub enum Intent {
     Idle {
         receipt: Receipt,
         deletes: usize,
+        /// All that the job would ask and read.
+        effort: Effort,
         /// The columns of a final object that is there already, unless the sources bring their header themselves.
         found: Option<FoundColumns>,
     },
@@ -72,14 +74,15 @@ pub async fn dry_run_anew(settings: &Settings, s3: &S3, job: &Job, deadline: &De
 async fn intent(context: &Context<'_>, prepared: Prepared) -> Result<Intent, Error> {
     let Ready { line, mut assembly, objects, columns, is_its_own, .. } = match prepared {
         Prepared::Idle(receipt) => {
-            return Ok(Intent::Idle { receipt: receipt.adding(context.s3.effort()), deletes: 0, found: None });
+            let effort = context.s3.effort();
+            return Ok(Intent::Idle { receipt: receipt.adding(effort), deletes: 0, effort, found: None });
         }
         Prepared::AlreadyThere { receipt, objects, columns: found } => {
             let deletes = if delete::is_due(context) && delete::is_proved(&receipt) { objects.len() } else { 0 };
             let left = delete::leftovers(context, &objects, &receipt).await;
             let clearing = left.map_or(Effort::default(), |left| left.effort());
             let effort = deletions(context.s3.effort().and(clearing), deletes);
-            return Ok(Intent::Idle { receipt: receipt.adding(effort), deletes, found });
+            return Ok(Intent::Idle { receipt: receipt.adding(effort), deletes, effort, found });
         }
         Prepared::Ready(ready) => *ready,
     };

@@ -106,10 +106,8 @@ async fn answer(work: &Work<'_>, asked: Asked, is_dry: bool) -> Answer {
 async fn planned(work: &Work<'_>, s3: &S3, job: &Job, before: Effort) -> Result<End, Error> {
     Ok(match dry_run(work.settings, s3, job, work.deadline).await? {
         Intent::Write(object) => End::Planned(PlannedObject { effort: object.effort.and(before), ..object }),
-        Intent::Idle { receipt, deletes, .. } => {
-            let asked = s3.effort().and(before);
-            let effort = (0..deletes).fold(asked, |effort, _| effort.and(Effort::DELETE));
-            let receipt = receipt.adding(before);
+        Intent::Idle { receipt, deletes, effort, .. } => {
+            let (receipt, effort) = (receipt.adding(before), effort.and(before));
             let receipt = match deletes {
                 0 => receipt,
                 1 => receipt.because("the source would be deleted"),

@@ -139,9 +139,6 @@ pub fn planned_tree(object: &PlannedObject) -> String {
     if object.forecast.resumed > 0 {
         let _ = write!(tree, "; {} there from a run that was stopped", count(object.forecast.resumed as u64, "part"));
     }
-    if object.deletes > 0 {
-        let _ = write!(tree, "; then {} deleted", count(object.deletes as u64, "source"));
-    }
     tree
 }
 
