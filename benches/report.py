@@ -160,14 +160,16 @@ def blocks(results):
         f"Medians of {' or '.join(map(str, reversed(rounds)))}: of fewer where a round took long."
     )
     yield "ratios", ratios(results)
-    yield "times", "\n\n".join(
+    yield "times", "![Seconds by size, on each server](performance-seconds.svg)\n\n" + "\n\n".join(
         f"### {SERVERS[server]}\n\n{times(measured)}\n\n{loops(measured)}" for server, measured in servers.items()
     )
     server, measured = most_counted(servers)
-    yield "takes", f"Measured on {SERVERS[server]}.\n\n{takes(measured)}"
+    picture = "![Bytes through the process, CPU seconds and peak memory by size](performance-takes.svg)"
+    yield "takes", f"{picture}\n\nMeasured on {SERVERS[server]}.\n\n{takes(measured)}"
     merging = {server: measured for server, measured in servers.items() if measured["merges"]}
     if merging:
-        yield "merges", "\n\n".join(f"On {SERVERS[server]}.\n\n{merges(measured)}" for server, measured in merging.items())
+        picture = "![Seconds, bytes through the process and peak memory of merges](performance-merges.svg)\n\n"
+        yield "merges", picture + "\n\n".join(f"On {SERVERS[server]}.\n\n{merges(measured)}" for server, measured in merging.items())
     for name, of in (("start", starts), ("builds", starts), ("memory_sizes", memory_sizes)):
         if results.get(name, {}).get("of"):
             yield name, of(results[name])

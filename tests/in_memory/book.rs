@@ -164,6 +164,7 @@ fn camel(name: &str) -> String {
 #[test]
 fn the_reference_has_the_fields_of_a_receipt() {
     let written = Written::new(ColumnsFrom::Sidecar, 1, 1, 1, "", Proof::Crc(Algorithm::Crc64Nvme));
+    let written = Written { intermediates: 1, ..written };
     let receipt = Receipt::of_final(&Uri::new("b", "k"), Vec::new(), Outcome::Written, Some(written));
     let receipt = serde_json::to_value(receipt.made_of(None, Some(1)).because("why")).unwrap();
     let Value::Object(fields) = receipt else { panic!("{receipt}") };

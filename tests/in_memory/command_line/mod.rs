@@ -426,7 +426,10 @@ async fn stopped_by(signal: &str) {
     world.local().judge(|_| None);
     written();
     let (status, out, _) = said(&world, &["add", &place(&world, "unload/"), "--json"]).await;
-    assert_eq!((status, json(&out)[0]["parts"].as_u64(), written()), (0, Some(38), 38 - done));
+    // A part that S3 had when the signal came may have been answered too late to be told.
+    let again = written();
+    assert_eq!((status, json(&out)[0]["parts"].as_u64()), (0, Some(38)));
+    assert!((38 - 11..=38 - done).contains(&again), "{again} parts again, {done} were there");
 }
 
 /// What is only being looked at leaves nothing behind, and nobody waits for it.
