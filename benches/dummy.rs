@@ -1,7 +1,7 @@
 //! Two ways to merge slices that are too small for a part: to gather them in the function, as it does; and to let S3 do it,
 //! with no byte through the function. A slice of any size can be the last part of an upload. So it is put behind a dummy of
 //! 5 MiB; the next slice is put behind the result; and when 5 MiB are behind the dummy, they are copied into the final
-//! object. docs/part-size.md has what came of it. On a server that has nothing else to do:
+//! object. docs/performance.md has what came of it. On a server that has nothing else to do:
 //!
 //! ```sh
 //! scripts/with-server.sh seaweedfs cargo bench --locked --bench dummy
