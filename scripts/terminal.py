@@ -21,7 +21,7 @@ import pyte
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS, LINES, MIB = 114, 200, 1 << 20
-BUCKET, UNLOADS = "my-unloads", {"events": 10, "sales": 16}
+BUCKET, UNLOADS = "my-unloads", {"events": 20, "sales": 32}
 SESSION = [
     ("What would be done, and what it takes.", "unload-header add s3://my-unloads/unload/ --dry-run"),
     ("S3 copies the rows; 5 MiB of each file pass through this machine.", "unload-header add s3://my-unloads/unload/"),
@@ -79,7 +79,8 @@ def shown(command):
         ):
             frames.append(now)
     os.close(main)
-    return frames[len(frames) // 2] if frames else [], lines(screen)
+    middle = min(frames, key=lambda frame: abs(frame[-1].count("█") - frame[-1].count("░")), default=[])
+    return middle, lines(screen)
 
 
 def lines(screen):
