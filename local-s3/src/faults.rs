@@ -31,10 +31,13 @@ pub enum Fault {
     /// It is changed, and then answered as if it had come so. Its signature is not looked at.
     OtherRequest(Box<dyn FnOnce(&mut request::Parts) + Send>),
     /// It takes effect, and its answer is changed.
-    OtherAnswer(Box<dyn FnOnce(&mut Response<Bytes>) + Send>),
+    OtherAnswer(AnswerChange),
     /// Something else happens first; then the request is answered as always.
     Meanwhile(Box<dyn FnOnce(&mut Store) + Send>),
 }
+
+/// What becomes of an answer.
+pub type AnswerChange = Box<dyn FnOnce(&mut Response<Bytes>) + Send>;
 
 impl Fault {
     /// The server does not know a header.

@@ -41,7 +41,7 @@ pub struct DoneUnload<'a> {
 /// What becomes of the manifest of an unload's final objects.
 pub enum ManifestIntent {
     /// It is there; or none is to be written, for the reason that the receipt gives.
-    Idle(Receipt),
+    Idle(Box<Receipt>),
     Write {
         target: Uri,
         at_key: AtKey,
@@ -113,8 +113,8 @@ impl<'a> DoneUnload<'a> {
         let target = settings.final_manifest(&self.unload.manifest);
         let receipt = |outcome| Receipt::of_final(&target, vec![self.unload.manifest.to_string()], outcome, None);
         Ok(match self.look(settings, s3, &target).await? {
-            Look::There => ManifestIntent::Idle(receipt(Outcome::Unchanged)),
-            Look::Undue(receipt) => ManifestIntent::Idle(receipt),
+            Look::There => ManifestIntent::Idle(Box::new(receipt(Outcome::Unchanged))),
+            Look::Undue(receipt) => ManifestIntent::Idle(Box::new(receipt)),
             Look::Due { at_key, .. } => ManifestIntent::Write { target, at_key },
         })
     }

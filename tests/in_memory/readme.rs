@@ -130,7 +130,7 @@ async fn every_command_is_one() {
             let syntax = Command::new("bash").args(["-n", "-c", &block]).output().await.unwrap();
             assert!(syntax.status.success(), "{name}: {block}");
             // What is indented goes on with the line before.
-            for line in block.lines().filter(|line| !line.starts_with(' ')) {
+            for line in block.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')) {
                 if let Some(target) = line.strip_prefix("make ").and_then(|rest| rest.split_whitespace().next()) {
                     assert!(makefile.contains(&format!("\n{target}: ")), "{name}: there is no make {target}");
                 }

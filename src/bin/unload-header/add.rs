@@ -17,7 +17,7 @@ use crate::arguments::Add;
 use crate::bars::TICK;
 use crate::client::{below_unload_prefix, client, settings};
 use crate::failure::Failure;
-use crate::report::{Answer, End, Report};
+use crate::report::{End, JobEnd, Report};
 use crate::stop::asked_to_stop;
 use crate::units::{Globs, units};
 use crate::work::{Asked, ByUnit, What, Work, named};
@@ -79,7 +79,7 @@ pub async fn run(add: Add) -> Result<(), Failure> {
     report.end(settings, add.dry_run, stopping)
 }
 
-async fn answer(work: &Work<'_>, asked: Asked, is_dry: bool) -> Answer {
+async fn answer(work: &Work<'_>, asked: Asked, is_dry: bool) -> JobEnd {
     let Asked { unit, siblings, what } = asked;
     let (job, end) = match what {
         What::Idle(receipt, effort) if is_dry => {
@@ -99,7 +99,7 @@ async fn answer(work: &Work<'_>, asked: Asked, is_dry: bool) -> Answer {
             (Some(job), end)
         }
     };
-    Answer { unit, siblings, job, end }
+    JobEnd { unit, siblings, job, end }
 }
 
 /// How a job would end. `before` is what was asked of S3 to find it.
@@ -119,10 +119,10 @@ async fn planned(work: &Work<'_>, s3: &S3, job: &Job, before: Effort) -> Result<
 }
 
 /// Writes the manifests of the final objects of an unload of which all jobs have ended.
-async fn final_manifests(work: &Work<'_>, answers: Vec<Answer>) -> Vec<End> {
+async fn final_manifests(work: &Work<'_>, answers: Vec<JobEnd>) -> Vec<End> {
     let ended: Vec<(Option<Job>, Ended)> = answers
         .into_iter()
-        .filter_map(|Answer { job, end, .. }| {
+        .filter_map(|JobEnd { job, end, .. }| {
             let result = match end {
                 End::Receipt(receipt) => Ok(receipt),
                 End::Failed(_, error) => Err(error),

@@ -35,7 +35,7 @@ pub enum End {
 }
 
 /// A job that has ended, or what there is no job for.
-pub struct Answer {
+pub struct JobEnd {
     pub unit: usize,
     pub siblings: usize,
     pub job: Option<Job>,
@@ -64,7 +64,7 @@ impl Report {
     }
 
     /// Two unloads may be planned to become the same object. The second will find it taken.
-    pub fn planned_once(&mut self, answer: Answer) -> Answer {
+    pub fn planned_once(&mut self, answer: JobEnd) -> JobEnd {
         let (End::Planned(object), Some(job)) = (&answer.end, &answer.job) else { return answer };
         let (target, id) = (object.target.clone(), JobId::new(job.uri(), job.folder()));
         match self.targets.entry(target.clone()) {
@@ -74,7 +74,7 @@ impl Report {
             }
             Entry::Occupied(place) => {
                 let error = Error::FinalKeyTaken { target, other: place.get().to_string(), job: id.to_string() };
-                Answer { end: End::Failed(named(job), error), ..answer }
+                JobEnd { end: End::Failed(named(job), error), ..answer }
             }
         }
     }
