@@ -51,22 +51,20 @@ async fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> Result<(), Failure> {
-    match command {
-        // These two put things in order before they stop.
-        Command::Add(add) => add::run(add).await,
-        Command::Doctor(doctor) => doctor::run(doctor).await,
-        command => tokio::select! {
-            // First, so that one that waits for standard input is stopped by the signal itself.
-            biased;
-            result = run_other(command) => result,
-            () = asked_to_stop() => Err(Failure::Stopped("stopped".to_owned())),
-        },
+    // These two put things in order before they stop.
+    let stops_itself = matches!(command, Command::Add(_) | Command::Doctor(_));
+    tokio::select! {
+        // First, so that a command that waits for standard input is stopped by the signal itself.
+        biased;
+        result = carry_out(command) => result,
+        () = asked_to_stop(), if !stops_itself => Err(Failure::Stopped("stopped".to_owned())),
     }
 }
 
-async fn run_other(command: Command) -> Result<(), Failure> {
+async fn carry_out(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Add(_) | Command::Doctor(_) => Ok(()),
+        Command::Add(add) => add::run(add).await,
+        Command::Doctor(doctor) => doctor::run(doctor).await,
         Command::Check(check) => check::run(check).await,
         Command::Headers(HeadersCommand::Set { place, names, file, options, replace }) => {
             headers::set(&place, names, file.as_deref(), options, replace).await
