@@ -17,7 +17,7 @@ type Verdicts = BTreeMap<String, (String, String)>;
 
 fn start(world: &World, more: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_unload-header"))
-        .args(["doctor", &format!("s3://{}/scratch", world.bucket), "--json"])
+        .args(["doctor", &format!("s3://{}/scratch", world.bucket)])
         .args(more)
         .env_clear()
         .envs([("AWS_ENDPOINT_URL_S3", world.endpoint()), ("AWS_SECRET_ACCESS_KEY", support::secret())])
@@ -30,7 +30,7 @@ fn start(world: &World, more: &[&str]) -> Child {
 }
 
 async fn said(world: &World, more: &[&str]) -> (Option<i32>, Verdicts) {
-    let done = start(world, more).wait_with_output().await.unwrap();
+    let done = start(world, &[&["--json"], more].concat()).wait_with_output().await.unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let lines = String::from_utf8(done.stdout).unwrap();
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -44,6 +44,18 @@ fn not_kept(verdicts: &Verdicts) -> Vec<&str> {
 
 fn is_empty(world: &World) -> bool {
     world.local().keys(&world.bucket).is_empty() && world.local().uploads().is_empty()
+}
+
+#[tokio::test]
+async fn it_ends_with_a_table_of_what_is_kept() {
+    let world = World::in_process().await;
+    world.local().judge(|request| (request.operation == "DeleteObject").then(|| Fault::ignoring("if-match")));
+    let done = start(&world, &[]).wait_with_output().await.unwrap();
+    let out = String::from_utf8(done.stdout).unwrap();
+    let (_, table) = out.split_once("\n\nkept here: 22\n  PutObject with If-None-Match is refused").expect(&out);
+    assert!(table.contains("\n\nnot kept here: 1\n  DeleteObject with If-Match is refused"), "{table}");
+    assert!(table.contains("\n\nnot tried here: 1\n  a KMS key is taken"), "{table}");
+    assert_eq!(done.status.code(), Some(1));
 }
 
 #[tokio::test]

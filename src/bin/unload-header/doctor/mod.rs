@@ -52,20 +52,36 @@ pub async fn run(doctor: Doctor) -> Result<(), Failure> {
 }
 
 async fn tell_all(scratch: &Scratch, is_json: bool) -> Result<(), Failure> {
-    let (mut out, mut not_kept) = (stdout(), 0);
+    let (mut out, mut verdicts) = (stdout(), Vec::new());
     for (relied_on, probe) in PROBES {
         let verdict = probe(scratch).await.unwrap_or_else(|error| Verdict::NotKept(short(&error)));
         let (word, seen) = verdict.parts();
-        not_kept += usize::from(matches!(verdict, Verdict::NotKept(_)));
+        verdicts.push((word, relied_on));
         match is_json {
             true => writeln!(out, "{}", json!({"relied_on": relied_on, "verdict": word, "seen": seen}))?,
             false => writeln!(out, "{word:<9}  {relied_on}\n           {seen}")?,
         }
     }
-    match not_kept {
-        0 => Ok(()),
-        _ => Err(Failure::Failed(format!("{not_kept} of {} are not kept here", PROBES.len()))),
+    if !is_json {
+        write!(out, "{}", table(&verdicts))?;
     }
+    match verdicts.iter().filter(|(word, _)| *word == "not kept").count() {
+        0 => Ok(()),
+        not_kept => Err(Failure::Failed(format!("{not_kept} of {} are not kept here", PROBES.len()))),
+    }
+}
+
+/// All once more, by what became of them.
+fn table(verdicts: &[(&str, &str)]) -> String {
+    let mut table = String::new();
+    for of in ["kept", "not kept", "not tried"] {
+        let such: Vec<&str> =
+            verdicts.iter().filter(|(word, _)| *word == of).map(|(_, relied_on)| *relied_on).collect();
+        if !such.is_empty() {
+            table += &format!("\n{of} here: {}\n  {}\n", such.len(), such.join("\n  "));
+        }
+    }
+    table
 }
 
 /// What S3 answered.
