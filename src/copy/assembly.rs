@@ -9,7 +9,7 @@ use crate::byte_range::ByteRange;
 use crate::crc::{self, Crc};
 use crate::deadline::Deadline;
 use crate::s3::{Attributes, Precondition, S3, SMALL_REQUESTS_AT_ONCE};
-use crate::seal::Seal;
+use crate::seal::{self, Seal};
 use crate::unload::Compression;
 use crate::uri::Uri;
 
@@ -56,6 +56,17 @@ impl Assembly {
             std::iter::once((source.crc, source.object.size - source.start)).chain(newline)
         });
         crc::expected(&self.header, pieces)
+    }
+
+    /// The seal of the object, which will have so many bytes and this CRC.
+    pub fn sealed(&self, size: u64, crc: Option<Crc>) -> Seal {
+        Seal { size, crc, ..self.seal.clone() }
+    }
+
+    /// Puts that seal into the object's metadata.
+    pub fn seal_with(&mut self, size: u64, crc: Option<Crc>) {
+        let seal = self.sealed(size, crc).to_string();
+        self.attributes.metadata.insert(seal::KEY.to_owned(), seal);
     }
 
     /// The body of an upload. What is not in the header or in the first bytes is read now.

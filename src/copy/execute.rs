@@ -15,7 +15,6 @@ use super::{Assembly, CopyError};
 use crate::crc::{Algorithm, Crc};
 use crate::receipt::Proof;
 use crate::s3::{Precondition, S3, S3Error, Stored};
-use crate::seal::{self, Seal};
 use crate::uri::Uri;
 
 /// A final object that was written and proved.
@@ -47,7 +46,7 @@ pub async fn execute(s3: &S3, assembly: &mut Assembly) -> Result<ProvedObject, C
         [] => put(s3, assembly, &plan, &[], expected).await?,
         [PlannedPart::Upload(pieces)] => put(s3, assembly, &plan, pieces, expected).await?,
         _ => {
-            seal(assembly, &plan, expected);
+            assembly.seal_with(plan.length, expected);
             let stored = multipart(s3, assembly, &plan, expected).await;
             (stored.map_err(|error| error.of_final(&target, done, all))?, expected)
         }
@@ -73,16 +72,6 @@ pub fn planned(s3: &S3, assembly: &Assembly) -> Result<Grouping, CopyError> {
     let limits = Limits { max_parts: s3.max_parts.into(), ..Limits::AWS };
     let grouping = grouped(&assembly.pieces(), &limits);
     grouping.map_err(|source| CopyError::ObjectTooLarge { uri: assembly.target.clone(), source })
-}
-
-/// The seal of an object that is written by this plan.
-pub fn sealed(assembly: &Assembly, plan: &Plan, crc: Option<Crc>) -> Seal {
-    Seal { size: plan.length, crc, ..assembly.seal.clone() }
-}
-
-pub fn seal(assembly: &mut Assembly, plan: &Plan, crc: Option<Crc>) {
-    let seal = sealed(assembly, plan, crc).to_string();
-    assembly.attributes.metadata.insert(seal::KEY.to_owned(), seal);
 }
 
 /// One PutObject, and the CRC that the object must have. Where the CRCs of the sources are not known, it is that of the
@@ -117,7 +106,7 @@ async fn put_sealed(
     body: &Bytes,
     crc: Option<Crc>,
 ) -> Result<Stored, S3Error> {
-    seal(assembly, plan, crc);
+    assembly.seal_with(plan.length, crc);
     let Assembly { target, attributes, .. } = &*assembly;
     let put = async |condition: &Precondition| s3.put(target, body.clone(), attributes, condition, crc).await;
     assembly.precondition.held(put).await

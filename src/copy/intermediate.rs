@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::execute::{seal, sealed};
 use super::groups::Group;
 use super::multipart::{abort, multipart};
 use super::plan::Plan;
@@ -87,7 +86,7 @@ pub async fn find(
         assembly.precondition = Precondition::Absent;
         return Ok(None);
     };
-    let is_its_own = Seal::on(&head) == Some(sealed(assembly, plan, expected));
+    let is_its_own = Seal::on(&head) == Some(assembly.sealed(plan.length, expected));
     let object = head.object;
     if is_its_own && proof_of(&assembly.target, plan, &object, expected).is_ok() {
         return Ok(Some(object));
@@ -105,7 +104,7 @@ pub async fn make(s3: &S3, mut assembly: Assembly, plan: &Plan) -> Result<Object
         s3.wrote(plan.parts.len() as u64, plan.length);
         return Ok(found);
     }
-    seal(&mut assembly, plan, expected);
+    assembly.seal_with(plan.length, expected);
     let stored = match multipart(s3, &assembly, plan, expected).await {
         // Another run of the job was first.
         Err(CopyError::S3(error)) if error.is_overtaken() => {

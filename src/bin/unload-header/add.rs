@@ -19,7 +19,8 @@ use crate::client::{below_unload_prefix, client, settings};
 use crate::failure::Failure;
 use crate::report::{End, JobEnd, Report};
 use crate::stop::asked_to_stop;
-use crate::units::{Globs, units};
+use crate::unit::Globs;
+use crate::units::units;
 use crate::work::{Asked, ByUnit, What, Work, named};
 
 /// Nobody waits for an answer, as Lambda does.

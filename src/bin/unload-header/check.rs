@@ -19,7 +19,8 @@ use crate::arguments::Check;
 use crate::client::{below_unload_prefix, client, settings};
 use crate::failure::Failure;
 use crate::show;
-use crate::units::{Globs, units};
+use crate::unit::Globs;
+use crate::units::units;
 use crate::work::{ByUnit, What, Work, named};
 
 /// One thing that was looked at.

@@ -16,7 +16,7 @@ use unload_header::unload::manifest::Entry;
 use unload_header::unload::name::{Evidence, Name, Number, readings};
 use unload_header::uri::Uri;
 
-use crate::units::{Globs, Unit};
+use crate::unit::{Globs, Unit};
 
 /// What there is below a prefix.
 pub struct Found<'a> {

@@ -17,6 +17,7 @@ mod report;
 mod serve;
 mod show;
 mod stop;
+mod unit;
 mod units;
 mod work;
 

@@ -13,7 +13,7 @@ use unload_header::s3::{Effort, Progress, S3};
 use unload_header::settings::{Output, Settings};
 use unload_header::uri::Uri;
 
-use crate::units::Unit;
+use crate::unit::Unit;
 
 /// What jobs are done with.
 pub struct Work<'a> {
