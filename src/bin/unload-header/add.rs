@@ -27,13 +27,13 @@ use crate::work::{Asked, ByUnit, What, Work, named};
 const NO_DEADLINE: Duration = Duration::from_secs(365 * 86_400);
 
 pub async fn run(add: Add) -> Result<(), Failure> {
-    let meant = add.meant;
-    let settings = &settings(&meant.settings)?;
-    let globs = &Globs::new(&meant.selection).map_err(|error| Failure::Usage(error.to_string()))?;
-    let place = &below_unload_prefix(settings, &meant.place)?;
+    let scope = add.scope;
+    let settings = &settings(&scope.settings)?;
+    let globs = &Globs::new(&scope.selection).map_err(|error| Failure::Usage(error.to_string()))?;
+    let place = &below_unload_prefix(settings, &scope.place)?;
     let s3 = &client(settings).await;
     let (deadline, stop) = Deadline::stoppable(NO_DEADLINE);
-    let (work, mut report) = (&Work::new(settings, s3, &deadline, meant.jobs), Report::new(meant.json, meant.jobs));
+    let (work, mut report) = (&Work::new(settings, s3, &deadline, scope.jobs), Report::new(scope.json, scope.jobs));
     let asked = work.asked(units(settings, s3, place, globs), place);
     let answers = asked.map(|asked| answer(work, asked, add.dry_run)).buffer_unordered(work.jobs);
     let (mut answers, mut unloads, mut ticks) = (pin!(answers), ByUnit::default(), interval(TICK));

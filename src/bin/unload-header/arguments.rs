@@ -104,18 +104,18 @@ pub struct Add {
     #[arg(long, short = 'n')]
     pub dry_run: bool,
     #[command(flatten)]
-    pub meant: Meant,
+    pub scope: Scope,
 }
 
 #[derive(Args)]
 pub struct Check {
     #[command(flatten)]
-    pub meant: Meant,
+    pub scope: Scope,
 }
 
-/// What is meant, and how it is told.
+/// What a command is for, and how it tells of it.
 #[derive(Args)]
-pub struct Meant {
+pub struct Scope {
     /// Every data object whose key begins so, or with --output single every unload
     #[arg(value_name = "s3://BUCKET/PREFIX", value_parser = place)]
     pub place: Uri,

@@ -13,6 +13,7 @@ use crate::work::Work;
 
 const OF_JOB: &str = "{bar:24} {bytes:>10} of {total_bytes:<10} {msg}  {prefix}";
 const OF_ALL: &str = "{bar:24} {bytes:>10} of {total_bytes:<10} {bytes_per_sec}, {eta} left; {msg}";
+const WITHOUT_BYTES: &str = "{msg}";
 /// How often a line is written where there is no terminal.
 const PAUSE: Duration = Duration::from_secs(10);
 /// How often bars are drawn.
@@ -42,9 +43,12 @@ impl Bars {
             }
             return Ok(());
         }
+        // Where nothing has been written, as in a dry run, there are no bytes of which some are written.
+        let (template, participle) = if all.parts == 0 { (WITHOUT_BYTES, "looked at") } else { (OF_ALL, "done") };
+        self.all.set_style(style(template));
         self.all.set_length(all.bytes);
         self.all.set_position(all.bytes_written);
-        self.all.set_message(format!("{} done", count(done, "final object")));
+        self.all.set_message(format!("{} {participle}", count(done, "final object")));
         let writing = work.writing();
         self.jobs.retain(|number, bar| {
             let is_writing = writing.iter().any(|(it, ..)| it == number);

@@ -105,13 +105,13 @@ impl Wanted {
 }
 
 pub async fn run(check: Check) -> Result<(), Failure> {
-    let meant = check.meant;
-    let settings = &settings(&meant.settings)?;
-    let globs = &Globs::new(&meant.selection).map_err(|error| Failure::Usage(error.to_string()))?;
-    let place = &below_unload_prefix(settings, &meant.place)?;
+    let scope = check.scope;
+    let settings = &settings(&scope.settings)?;
+    let globs = &Globs::new(&scope.selection).map_err(|error| Failure::Usage(error.to_string()))?;
+    let place = &below_unload_prefix(settings, &scope.place)?;
     let s3 = &client(settings).await;
     let deadline = Deadline::after(MAX_TIMEOUT * 100);
-    let work = &Work::new(settings, s3, &deadline, meant.jobs);
+    let work = &Work::new(settings, s3, &deadline, scope.jobs);
     let asked = work.asked(units(settings, s3, place, globs), place);
     let looked = asked.map(|asked| async move { (asked.unit, asked.siblings, look(work, asked.what).await) });
     let mut looked = pin!(looked.buffer_unordered(work.jobs));
@@ -120,7 +120,7 @@ pub async fn run(check: Check) -> Result<(), Failure> {
     let mut tell = |finding: &Finding| -> Result<(), Failure> {
         *states.entry(finding.state).or_default() += 1;
         is_done &= finding.is_done();
-        let line = if meant.json { finding.json().to_string() } else { finding.text() };
+        let line = if scope.json { finding.json().to_string() } else { finding.text() };
         Ok(writeln!(stdout(), "{line}")?)
     };
     while let Some((unit, siblings, mut looked)) = looked.next().await {
@@ -137,12 +137,12 @@ pub async fn run(check: Check) -> Result<(), Failure> {
     }
     let finals = Uri::new(settings.final_bucket.as_ref().unwrap_or(&place.bucket), settings.final_key.literal());
     // Globs leave out jobs whose final objects are wanted all the same.
-    if meant.selection.is_all() {
+    if scope.selection.is_all() {
         for finding in orphans(settings, s3, place, &finals, &wanted).await? {
             tell(&finding)?;
         }
     }
-    let is_all = meant.selection.is_all() && place.key == settings.unload_prefix;
+    let is_all = scope.selection.is_all() && place.key == settings.unload_prefix;
     let mut uploads = s3.uploads_below(&finals).await?;
     uploads.retain(|upload| is_all || wanted.targets.contains(&upload.target));
     if settings.output == Output::Single && is_all {
