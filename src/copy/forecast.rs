@@ -12,8 +12,7 @@ use crate::crc::Crc;
 use crate::s3::{Effort, ObjectVersion, S3};
 use crate::uri::Uri;
 
-/// How long CompleteMultipartUpload, a body and any other request are taken to need. These are assumptions.
-const COMPLETION: Duration = Duration::from_secs(2);
+/// How long a body and any other request are taken to need. These are assumptions.
 const BODY: Duration = Duration::from_millis(100);
 const REQUEST: Duration = Duration::from_millis(30);
 
@@ -107,7 +106,7 @@ async fn of_object(s3: &S3, assembly: &Assembly, plan: &Plan, expected: Option<C
         (1..).zip(&plan.parts).filter(|(number, _)| !done.contains_key(number)).map(|(_, part)| part).collect();
 
     let mut effort = missing.iter().map(|part| reads(assembly, part).and(Effort::PUT)).fold(Effort::PUT, Effort::and);
-    let mut time = copy_time(&missing) + COMPLETION + BODY;
+    let mut time = copy_time(&missing) + Duration::from_millis(Limits::AWS.completion_ms) + BODY;
     if !is_resumed {
         effort = effort.and(Effort::PUT);
         time += REQUEST;

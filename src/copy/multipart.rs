@@ -53,8 +53,6 @@ struct EndedPart<'a> {
     part: NumberedPart<'a>,
     /// What [`Pace::begin`] said when it began.
     begun: u64,
-    /// Whether S3 has asked to slow down.
-    slowed: bool,
     took: Duration,
     result: Result<UploadedPart, CopyError>,
 }
@@ -142,7 +140,8 @@ impl<'a> PlannedUpload<'a> {
         let (s3, assembly, upload, algorithm) = (self.s3, self.assembly, &self.upload, self.algorithm);
         let missing = (1..).zip(&self.plan.parts).filter(|(number, _)| !self.done.contains_key(number));
         let mut queue = Queue::new(missing);
-        let mut pace = Pace::new(Limits::AWS.in_flight);
+        let longest = self.plan.parts.iter().map(PlannedPart::length).max().unwrap_or_default();
+        let mut pace = Pace::new(Limits::AWS.at_once(longest), Limits::AWS.in_flight);
         let mut slowest = Duration::ZERO;
         let mut in_flight = FuturesUnordered::new();
         loop {
@@ -160,10 +159,10 @@ impl<'a> PlannedUpload<'a> {
             match ended {
                 None if queue.is_empty() => return Ok(()),
                 None => return Err(self.out_of_time()),
-                Some(EndedPart { begun, slowed, took, result: Ok(part), .. }) => {
+                Some(EndedPart { took, result: Ok(part), .. }) => {
                     s3.wrote(1, part.size);
+                    pace.end(took, Limits::AWS.time(part.size));
                     self.done.insert(part.number, part);
-                    pace.end(begun, slowed);
                     slowest = slowest.max(took);
                 }
                 // S3 may refuse a part among others, and take it alone.
@@ -171,7 +170,7 @@ impl<'a> PlannedUpload<'a> {
                     if error.is_transient() && pace.allowed() > 1 =>
                 {
                     queue.put_back(part);
-                    pace.end(begun, true);
+                    pace.refused(begun);
                 }
                 Some(EndedPart { result: Err(error), .. }) => return Err(error),
             }
@@ -255,9 +254,9 @@ async fn write_part<'a>(
         PlannedPart::Upload(_) if memory.is_none() => s3.memory.reserve(part.1.length()).await,
         _ => memory,
     };
-    let (s3, since) = (s3.watched(), Instant::now());
+    let since = Instant::now();
     let result = match part {
-        (number, PlannedPart::Upload(pieces)) => match assembly.bytes(&s3, pieces).await {
+        (number, PlannedPart::Upload(pieces)) => match assembly.bytes(s3, pieces).await {
             Ok(body) => s3.upload_part(upload, number, body, algorithm).await.map_err(CopyError::from),
             Err(error) => Err(error),
         },
@@ -266,7 +265,7 @@ async fn write_part<'a>(
             s3.copy_part(upload, number, source, *range).await.map_err(CopyError::from)
         }
     };
-    EndedPart { part, begun, slowed: s3.slowed(), took: since.elapsed(), result }
+    EndedPart { part, begun, took: since.elapsed(), result }
 }
 
 /// The content of the mark of an upload.

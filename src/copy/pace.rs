@@ -1,21 +1,27 @@
-//! How many parts are in flight: one more after each round that goes well, half as many when S3 asks to slow down, as TCP
-//! does.
+//! How many parts are in flight. It begins with as many as surely end in a call; each part that ends in about the time
+//! that was measured lets two more begin, and one that S3 refuses, however often it is asked, halves the number.
+//!
+//! That S3 asks to slow down, and takes the part later, is no reason to have fewer in flight. It means that too many have
+//! begun in the same second, and the client's waits at random have spread them by then.
+
+use std::time::Duration;
 
 /// The pace of one upload. A part is known by how many were begun before it.
 #[derive(Debug)]
 pub struct Pace {
+    first: f64,
     most: f64,
     allowed: f64,
     begun: u64,
-    /// The last part that was begun before the pace was halved. That it and those before it are slowed is no reason to
+    /// The last part that was begun before the pace was halved. That it and those before it are refused is no reason to
     /// halve the pace again.
     cut: u64,
 }
 
 impl Pace {
-    pub fn new(most: u64) -> Pace {
-        let most = most as f64;
-        Pace { most, allowed: most, begun: 0, cut: 0 }
+    pub fn new(first: u64, most: u64) -> Pace {
+        let (first, most) = (first as f64, most as f64);
+        Pace { first, most, allowed: first, begun: 0, cut: 0 }
     }
 
     /// Parts that may be in flight now; always one at least.
@@ -29,11 +35,19 @@ impl Pace {
         self.begun
     }
 
-    /// A part has ended; `slowed` says whether S3 asked to slow down.
-    pub fn end(&mut self, part: u64, slowed: bool) {
-        if !slowed {
-            self.allowed = (self.allowed + 1.0 / self.allowed).min(self.most);
-        } else if part > self.cut {
+    /// A part has ended well, in this time, and was measured to take that time. If it took much longer, then S3 has no
+    /// speed left for more.
+    pub fn end(&mut self, took: Duration, measured: Duration) {
+        if took <= measured * 3 / 2 {
+            self.allowed = (self.allowed + 2.0).min(self.most);
+        } else if self.allowed < self.first {
+            self.allowed = (self.allowed + 1.0).min(self.first);
+        }
+    }
+
+    /// S3 has refused a part.
+    pub fn refused(&mut self, part: u64) {
+        if part > self.cut {
             self.allowed = (self.allowed / 2.0).max(1.0);
             self.cut = self.begun;
         }
@@ -44,21 +58,35 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
-    fn a_burst_halves_it_once_and_it_comes_back() {
-        let mut pace = Pace::new(64);
+    fn parts_that_are_refused_halve_it_once_and_it_comes_back() {
+        let mut pace = Pace::new(64, 64);
         let burst: Vec<u64> = (0..64).map(|_| pace.begin()).collect();
-        burst.iter().for_each(|part| pace.end(*part, true));
+        burst.iter().for_each(|part| pace.refused(*part));
         assert_eq!(pace.allowed(), 32);
         for expected in [16, 8, 4, 2, 1, 1] {
             let part = pace.begin();
-            pace.end(part, true);
+            pace.refused(part);
             assert_eq!(pace.allowed(), expected);
         }
-        for _ in 0..64 * 64 {
-            let part = pace.begin();
-            pace.end(part, false);
-        }
+        (0..32).for_each(|_| pace.end(SECOND, SECOND));
         assert_eq!(pace.allowed(), 64);
+    }
+
+    #[test]
+    fn it_grows_as_long_as_parts_take_the_measured_time() {
+        let mut pace = Pace::new(64, 192);
+        pace.end(2 * SECOND, SECOND);
+        assert_eq!(pace.allowed(), 64, "S3 has no speed left");
+        (0..64).for_each(|_| pace.end(3 * SECOND / 2, SECOND));
+        assert_eq!(pace.allowed(), 192, "three times as many in a round");
+        pace.refused(1);
+        pace.begin();
+        pace.refused(2);
+        pace.refused(3);
+        (0..100).for_each(|_| pace.end(2 * SECOND, SECOND));
+        assert_eq!(pace.allowed(), 64, "no more than at first, if parts take long");
     }
 }

@@ -3,7 +3,8 @@
 //! The object consists of the header, the sources' rows, and a newline between two sources where one is missing. A part of
 //! a multipart upload is either a copy of a range within one source, which S3 moves itself, or an upload, whose bytes
 //! pass through the function. [`plan`] chooses, in this order: the fewest bytes uploaded; then the least time at the
-//! measured speed of a copied part, within a tenth; then the fewest parts.
+//! measured speed of a copied part, within about a twentieth; then the fewest parts. docs/part-size.md shows what comes
+//! of it.
 //!
 //! # Fewest bytes
 //!
@@ -47,30 +48,50 @@ pub struct Limits {
     pub max_object: u64,
     /// The most that an upload may have, in bytes, since it is held in memory: at least twice `min_part`.
     pub upload: u64,
-    /// How many parts are copied at the same time.
+    /// How many parts are in flight at most.
     pub in_flight: u64,
+    /// How many bytes are in flight at first. Parts so long that fewer than `in_flight` of them have as many begin with
+    /// fewer: on an S3 whose speed is limited, all of them would take longer than a call may.
+    pub in_flight_bytes: u64,
     /// A copied part takes so many milliseconds, and one more for each `bytes_per_ms`.
     pub fixed_ms: u64,
     pub bytes_per_ms: u64,
+    /// What CompleteMultipartUpload takes.
+    pub completion_ms: u64,
+    /// So much time is not worth more parts, besides a twentieth of the whole.
+    pub spare_ms: u64,
 }
 
 impl Limits {
     /// AWS's: 5 MiB to 5 GiB, 10,000 parts, 48.8 TiB (S3 user guide, "Amazon S3 multipart upload limits"). The speed is
-    /// that of `awslabs/aws-c-s3#288`: 2.5 s and 73 to 92 MiB/s for each part.
+    /// fitted to the times of `awslabs/aws-c-s3#288`, by a test. The completion's is an assumption.
+    ///
+    /// Lambda allows 1,024 file descriptors (AWS Lambda developer guide, "Lambda quotas"): 192 for each of four jobs leave
+    /// 256 for all else. 320 GiB are copied within a call, if S3 copies 400 MiB a second or more in all. With the time to
+    /// spare, no more than 35 copies of an object begin in a second: a hundredth of the 3,500 writes that S3 takes below a
+    /// prefix (S3 user guide, "Best practices design patterns: optimizing Amazon S3 performance").
     pub const AWS: Limits = Limits {
         min_part: 5 * MIB,
         max_part: 5 << 30,
         max_parts: 10_000,
         max_object: 10_000 * (5 << 30),
         upload: 10 * MIB,
-        in_flight: 64,
-        fixed_ms: 2_500,
-        bytes_per_ms: 80 * MIB / 1_000,
+        in_flight: 192,
+        in_flight_bytes: 320 << 30,
+        fixed_ms: 2_450,
+        bytes_per_ms: 78 * MIB / 1_000,
+        completion_ms: 2_000,
+        spare_ms: 150,
     };
 
     /// The measured time of a copied part of this length, in bytes.
     pub fn time(&self, length: u64) -> Duration {
         Duration::from_millis(self.fixed_ms + length / self.bytes_per_ms)
+    }
+
+    /// How many parts of this length, in bytes, are in flight at first.
+    pub fn at_once(&self, length: u64) -> u64 {
+        (self.in_flight_bytes / length.max(1)).clamp(1, self.in_flight)
     }
 }
 
@@ -290,35 +311,47 @@ fn count(length: u64, size: u64, limits: &Limits) -> u64 {
     length.div_ceil(size).min((length / limits.min_part).max(1)).max(length.div_ceil(limits.max_part))
 }
 
-/// The largest size, and so the fewest parts, whose time is within a tenth of the least.
+/// The largest size, and so the fewest parts, with which all takes hardly longer than the least time.
 fn part_size(copies: &[u64], uploads: u64, limits: &Limits) -> Result<u64, PlanError> {
-    let sizes = std::iter::successors(Some(limits.min_part), |size| {
-        (*size < limits.max_part).then(|| (size + size / 16 + 1).min(limits.max_part))
-    });
-    let longest = copies.iter().copied().max().unwrap_or_default();
-    let mut sizes: Vec<u64> = sizes.collect();
-    // All sizes above the longest copy have the same effect.
-    sizes.dedup_by(|_, size| *size >= longest);
     let fewest = uploads + copies.iter().map(|length| count(*length, limits.max_part, limits)).sum::<u64>();
-    let timed = sizes.into_iter().rev().map(|size| {
-        let (mut longest, mut sum, mut parts) = (0, 0, uploads);
+    let timed = sizes(copies, limits).into_iter().map(|size| {
+        let (mut longest, mut number, mut sum) = (0, 0, 0);
         for length in copies {
             let count = count(*length, size, limits);
-            parts += count;
-            longest = longest.max(limits.fixed_ms + length / count / limits.bytes_per_ms);
+            number += count;
+            longest = longest.max(length / count);
             sum += count * limits.fixed_ms + length / limits.bytes_per_ms;
         }
-        // A copy begins whenever another ends. So they take as long as the longest of them, or as all of them divided
-        // by the number in flight.
-        (size, parts, longest.max(sum / limits.in_flight))
+        // They go in rounds, since all that begin together end together, or as long as the longest of them.
+        let rounds = number.div_ceil(limits.at_once(longest));
+        let ms = (limits.fixed_ms + longest / limits.bytes_per_ms).max(sum / number.max(1) * rounds);
+        (size, uploads + number, ms + limits.completion_ms)
     });
     let allowed = timed.take_while(|(_, parts, _)| fewest <= limits.max_parts && *parts <= limits.max_parts);
     let allowed: Vec<(u64, u64, u64)> = allowed.collect();
     let least = allowed.iter().map(|(.., ms)| *ms).min();
-    match allowed.iter().find(|(.., ms)| Some(*ms) <= least.map(|least| least + least / 10)) {
+    match allowed.iter().find(|(.., ms)| Some(*ms) <= least.map(|least| least + least / 20 + limits.spare_ms)) {
         Some((size, ..)) => Ok(*size),
         None => Err(PlanError::TooManyParts { parts: fewest, allowed: limits.max_parts }),
     }
+}
+
+/// Sizes of parts to choose from, the largest first: each about a sixteenth more than the next, and those with which the
+/// last of up to 32 rounds is as full as the others.
+fn sizes(copies: &[u64], limits: &Limits) -> Vec<u64> {
+    let longest = copies.iter().copied().max().unwrap_or_default();
+    let steps = std::iter::successors(Some(limits.min_part), |size| {
+        // All sizes above the longest copy have the same effect.
+        (*size < limits.max_part.min(longest)).then(|| (size + size / 16 + 1).min(limits.max_part))
+    });
+    let all: u64 = copies.iter().sum();
+    let full = (1..=32).map(|rounds| all.div_ceil(rounds * limits.in_flight));
+    let full = full.filter(|size| (limits.min_part..=limits.max_part.min(longest)).contains(size));
+    let mut sizes: Vec<u64> = steps.chain(full).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes.reverse();
+    sizes
 }
 
 /// A line for each part: `  2  copy    source 0 bytes=5242780-205993180`.

@@ -94,16 +94,6 @@ impl S3 {
         self.traffic.wrote(parts, bytes);
     }
 
-    /// The same client with the same counters, and a [`slowed`](S3::slowed) flag of its own.
-    pub fn watched(&self) -> S3 {
-        S3 { traffic: self.traffic.watched(), ..self.clone() }
-    }
-
-    /// Whether S3 has asked this watched client to slow down.
-    pub fn slowed(&self) -> bool {
-        self.traffic.slowed()
-    }
-
     fn error<E>(&self, operation: &'static str, uri: &Uri, error: SdkError<E>) -> S3Error
     where
         E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,

@@ -1,24 +1,20 @@
-//! A watch on the requests that go out, and which answers ask for a slower pace.
+//! A watch on the requests that go out, and which answers are asked for again.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_sdk_s3::config::interceptors::{
-    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef, InterceptorContext,
-};
+use aws_sdk_s3::config::interceptors::{BeforeTransmitInterceptorContextRef, InterceptorContext};
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
 use super::effort::{Effort, Progress};
 
-/// Counts what goes out, each try for itself, and the rows that come in; notes an answer of 429 or 503.
+/// Counts what goes out, each try for itself, and the rows that come in.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Traffic {
     counters: Arc<Counters>,
     /// Those of all clients that count for themselves, together.
     all: Arc<Counters>,
-    slowed: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -65,14 +61,6 @@ impl Traffic {
         progress.parts_written += parts;
         progress.bytes_written += bytes;
     }
-
-    pub(super) fn slowed(&self) -> bool {
-        self.slowed.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn watched(&self) -> Traffic {
-        Traffic { slowed: Arc::default(), ..self.clone() }
-    }
 }
 
 impl Intercept for Traffic {
@@ -88,17 +76,6 @@ impl Intercept for Traffic {
     ) -> Result<(), BoxError> {
         let request = context.request();
         self.add(billed(request.method(), request.uri()));
-        Ok(())
-    }
-
-    fn read_after_attempt(
-        &self,
-        context: &FinalizerInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let status = context.response().map(|response| response.status().as_u16());
-        self.slowed.fetch_or(matches!(status, Some(429 | 503)), Ordering::Relaxed);
         Ok(())
     }
 }

@@ -14,8 +14,9 @@ use crate::uri::Uri;
 
 /// S3 may take minutes to put many parts together (AWS, S3 API reference, CompleteMultipartUpload).
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(600);
-/// In bytes a second: a tenth of the speed that copies were measured at. A copy that is slower is taken to be stuck.
-const SLOWEST_COPY: u64 = 8 << 20;
+/// In bytes a second: a fortieth of the speed that copies were measured at, since all that are in flight share what speed
+/// the bucket has. A copy that is slower is taken to be stuck.
+const SLOWEST_COPY: u64 = 2 << 20;
 
 /// A multipart upload that is under way.
 #[derive(Clone, Debug)]

@@ -16,8 +16,11 @@ pub const SMALL: Limits = Limits {
     max_object: 40_000,
     upload: 10,
     in_flight: 4,
+    in_flight_bytes: 120,
     fixed_ms: 10,
     bytes_per_ms: 1,
+    completion_ms: 0,
+    spare_ms: 0,
 };
 
 /// A header, and sources of which so many bytes are cut off, with a newline behind or without.
@@ -170,8 +173,73 @@ fn the_least_part_is_uploaded_whatever_the_size() {
 #[test]
 fn parts_grow_with_the_object_as_the_measured_speed_wants() {
     let parts = |size| plan(line(100, &[size]), &Limits::AWS).unwrap().parts.len();
-    assert_eq!([100 * MIB, 1 << 30, 10 << 30, 320 << 30].map(parts), [5, 29, 55, 65]);
+    assert_eq!([16 * MIB, 100 * MIB, 1 << 30, 10 << 30, 320 << 30, 1 << 40].map(parts), [2, 6, 46, 144, 185, 748]);
     assert_eq!(parts(48 << 40), 9_832);
+}
+
+/// A hundredth of what S3 takes: docs/semantics.md says that a hundred events at once are no more.
+#[test]
+fn an_object_makes_thirty_five_copies_a_second_at_most() {
+    let mut size = 16 * MIB;
+    while size < LARGEST {
+        let plan = plan(line(100, &[size]), &Limits::AWS).unwrap();
+        let longest = plan.parts.iter().map(PlannedPart::length).max().unwrap();
+        let in_flight = (plan.parts.len() as u64 - 1).min(Limits::AWS.in_flight);
+        let a_second = in_flight as f64 / Limits::AWS.time(longest).as_secs_f64();
+        assert!(a_second <= 35.5, "{size}: {a_second}");
+        size += size / 10;
+    }
+}
+
+/// 320 GiB: S3 copies them within a call, if it copies 400 MiB a second in all.
+#[test]
+fn no_more_bytes_are_in_flight_at_first_than_end_in_a_call() {
+    assert_eq!([5 * MIB, 1 << 30, 2 << 30, 5 << 30].map(|part| Limits::AWS.at_once(part)), [192, 192, 160, 64]);
+}
+
+/// Whole copies of objects of 1, 2, 3, 5 and 10 GiB (`awslabs/aws-c-s3#288`, 2023; each the mean of three), in seconds, by
+/// the size of their parts in MiB.
+const PUBLISHED: [(f64, [f64; 5]); 5] = [
+    (64.0, [3.60, 3.02, 2.69, 3.69, 5.84]),
+    (128.0, [4.15, 3.69, 4.03, 3.69, 4.82]),
+    (256.0, [5.54, 6.70, 6.04, 5.71, 5.92]),
+    (512.0, [8.53, 9.06, 9.10, 9.07, 11.45]),
+    (1_024.0, [15.57, 16.76, 15.77, 13.87, 17.24]),
+];
+
+/// A fixed time in seconds and MiB a second, each with its standard error, by least squares; and the residual error in
+/// seconds.
+fn fitted(points: &[(f64, f64)]) -> ((f64, f64), (f64, f64), f64) {
+    let n = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
+    let (x, y) = (mean(|(x, _)| *x), mean(|(_, y)| *y));
+    let squares: f64 = points.iter().map(|(it, _)| (it - x).powi(2)).sum();
+    let slope = points.iter().map(|(it, time)| (it - x) * (time - y)).sum::<f64>() / squares;
+    let fixed = y - slope * x;
+    let rest: f64 = points.iter().map(|(it, time)| (time - fixed - slope * it).powi(2)).sum();
+    let error = (rest / (n - 2.0)).sqrt();
+    let (of_slope, of_fixed) = (error / squares.sqrt(), error * (1.0 / n + x * x / squares).sqrt());
+    ((fixed, of_fixed), (1.0 / slope, of_slope / slope / slope), error)
+}
+
+/// Up to 5 GiB, at most 80 parts were in flight at once, and only their size made a difference. How many were in flight of
+/// 10 GiB is not told.
+#[test]
+fn the_speed_is_fitted_to_the_published_times() {
+    let points = |objects: usize| -> Vec<(f64, f64)> {
+        PUBLISHED.iter().flat_map(|(part, times)| times[..objects].iter().map(move |time| (*part, *time))).collect()
+    };
+    let ((fixed, of_fixed), (speed, of_speed), error) = fitted(&points(4));
+    println!("{fixed:.2} s ± {of_fixed:.2}, {speed:.1} MiB/s ± {of_speed:.1}; {error:.2} s");
+    let (fixed_ms, mib) = (Limits::AWS.fixed_ms as f64 / 1e3, Limits::AWS.bytes_per_ms as f64 * 1e3 / MIB as f64);
+    assert!((fixed - fixed_ms).abs() < 0.01 && (speed - mib).abs() < 0.5, "{fixed} s, {speed} MiB/s");
+    assert!((of_fixed - 0.21).abs() < 0.01 && (of_speed - 2.4).abs() < 0.1 && (error - 0.61).abs() < 0.01);
+    let ((fixed, _), (speed, _), error) = fitted(&points(5));
+    println!("with 10 GiB: {fixed:.2} s, {speed:.1} MiB/s; {error:.2} s");
+    assert!(
+        (fixed - fixed_ms).abs() < 0.3 && (speed - mib).abs() < 1.0,
+        "{fixed} s, {speed} MiB/s with those of 10 GiB"
+    );
 }
 
 #[test]

@@ -17,9 +17,11 @@ const KEY: &str = "unload/q_0000_part_00";
 const FINAL: &str = "final/q_0000_part_00";
 const TIB: u64 = 1 << 40;
 /// Enough for more parts than a page of ListParts has.
-const SIZE: u64 = 6 * TIB;
+const SIZE: u64 = 2 * TIB;
 /// Enough for three pages.
-const PAGES: u64 = 10 * TIB;
+const PAGES: u64 = 4 * TIB;
+/// How many times as long as was measured a copied part takes, so that a call is not enough.
+const SLOW: u32 = 7;
 
 /// A short cycle, since S3 sums it up for each of thousands of parts; no size of a part is a multiple of it.
 fn source(size: u64) -> Object {
@@ -92,7 +94,7 @@ async fn a_stopped_job_goes_on_where_it_was() {
         let twice = stops_at + again - parts;
         println!("stopped at {percent} %, {stops_at} of {parts} parts: {again} copied then, {twice} of them twice,");
         println!("  but for the {in_flight} that were in flight");
-        assert_eq!((twice, in_flight <= 64), (0, true));
+        assert_eq!((twice, in_flight <= 192), (0, true));
         right(&world, "idx|venue|name\n", &source(PAGES));
     }
 }
@@ -114,17 +116,17 @@ async fn no_part_is_begun_that_cannot_end() {
 /// From one part to the next, S3 takes ten times as long: what was in flight is copied once more.
 #[tokio::test(start_paused = true)]
 async fn parts_in_flight_at_the_end_are_copied_once_more() {
-    let world = world(SIZE, 1).await;
+    let world = world(SIZE, SLOW).await;
     let begun = Instant::now();
     world.local().judge(move |request| {
-        let slower = if begun.elapsed() < MAX_TIMEOUT / 2 { 1 } else { 10 };
+        let slower = if begun.elapsed() < MAX_TIMEOUT / 2 { SLOW } else { 10 * SLOW };
         copying(request).map(|length| Fault::Late(slower * Limits::AWS.time(length)))
     });
     attempt(&world, MAX_TIMEOUT).await.unwrap_err();
     world.local().judge(|_| None);
     attempt(&world, MAX_TIMEOUT).await.unwrap();
     let (_, twice) = copies(&world);
-    assert!((1..=64).contains(&twice), "{twice}");
+    assert!((1..=192).contains(&twice), "{twice}");
     right(&world, "idx|venue|name\n", &source(SIZE));
 }
 
@@ -143,11 +145,11 @@ async fn tries(size: u64, at_most: u32) -> Option<(u32, Duration)> {
 
 /// Of 10,000 parts, so that the mark has no number of its own.
 #[tokio::test(start_paused = true)]
-async fn the_largest_object_is_done_in_a_few_hours() {
+async fn the_largest_object_is_done_in_five_tries() {
     let size = (Limits::AWS.max_parts - 1) * Limits::AWS.max_part;
     let (number, time) = tries(size, 20).await.unwrap();
     println!("48.8 TiB: {number} tries, {:.1} hours", time.as_secs_f64() / 3_600.0);
-    assert_eq!(number, 13);
+    assert_eq!(number, 5);
 }
 
 /// A plan of 10,000 parts, of which only the first copy hangs: the mark takes its number.
@@ -171,15 +173,15 @@ async fn ten_thousand_parts_are_left_to_the_next_try_as_well() {
 
 /// What the three tries of a direct event are enough for.
 #[tokio::test(start_paused = true)]
-async fn twelve_tebibytes_take_three_tries() {
-    assert!(tries(4 * TIB, 1).await.is_some(), "and 4 TiB one");
-    assert_eq!(tries(12 * TIB, 3).await.unwrap().0, 3);
-    assert!(tries(13 * TIB, 3).await.is_none());
+async fn thirty_three_tebibytes_take_three_tries() {
+    assert!(tries(11 * TIB, 1).await.is_some(), "and 11 TiB one");
+    assert_eq!(tries(33 * TIB, 3).await.unwrap().0, 3);
+    assert!(tries(36 * TIB, 3).await.is_none());
 }
 
 /// A job that was stopped in the middle; without CRCs, which would tell two jobs apart as well.
 async fn stopped() -> World {
-    let world = world(SIZE, 1).await;
+    let world = world(SIZE, SLOW).await;
     world.local().put("bucket", KEY, source(SIZE).with_checksum(None));
     attempt(&world, MAX_TIMEOUT).await.unwrap_err();
     assert_eq!(world.local().uploads().len(), 1);
@@ -207,7 +209,7 @@ async fn an_upload_of_another_job_is_not_resumed() {
 /// The function was ended without notice, so that its upload bears no mark.
 #[tokio::test(start_paused = true)]
 async fn an_upload_of_a_run_that_was_killed_is_cleared_away() {
-    let world = world(SIZE, 1).await;
+    let world = world(SIZE, SLOW).await;
     timeout(MAX_TIMEOUT / 2, world.run(&[], &[KEY])).await.unwrap_err();
     assert_eq!(world.local().uploads().len(), 1);
     attempt(&world, 20 * MAX_TIMEOUT).await.unwrap();
@@ -217,7 +219,7 @@ async fn an_upload_of_a_run_that_was_killed_is_cleared_away() {
 /// The mark has a CRC all the same.
 #[tokio::test(start_paused = true)]
 async fn a_source_without_a_crc_goes_on_as_well() {
-    let world = world(SIZE, 1).await;
+    let world = world(SIZE, SLOW).await;
     world.local().put("bucket", KEY, source(SIZE).with_checksum(None));
     attempt(&world, MAX_TIMEOUT).await.unwrap_err();
     attempt(&world, 20 * MAX_TIMEOUT).await.unwrap();
@@ -229,7 +231,7 @@ async fn a_source_without_a_crc_goes_on_as_well() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_fails_for_now_is_left_to_the_next_try() {
     let world = world(SIZE, 1).await;
-    let (begun, outage) = (Instant::now(), 300..3_600);
+    let (begun, outage) = (Instant::now(), 60..3_600);
     world.local().judge(move |request| {
         let length = copying(request)?;
         Some(match outage.contains(&begun.elapsed().as_secs()) {
