@@ -30,6 +30,7 @@ mod merge_safety;
 mod naming;
 mod only_aws;
 mod overtaken;
+mod part_size;
 mod plan;
 mod policy;
 mod proof;
