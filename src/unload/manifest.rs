@@ -143,8 +143,17 @@ pub struct Unload {
     /// `None` if the manifest is not VERBOSE.
     pub columns: Option<Vec<String>>,
     pub schema: Option<Value>,
-    /// The entries in the manifest's order, by the folder of their partition: `year=2026/month=11/`, or empty.
-    folders: BTreeMap<String, Vec<Entry>>,
+    /// By the folder of a partition: `year=2026/month=11/`, or empty.
+    folders: BTreeMap<String, Folder>,
+}
+
+/// The entries of one partition.
+#[derive(Debug, Default)]
+struct Folder {
+    /// In the manifest's order.
+    entries: Vec<Entry>,
+    /// Their places, in the order of their keys: each of ten thousand is looked up for its job.
+    by_key: Vec<usize>,
 }
 
 impl Unload {
@@ -173,7 +182,11 @@ impl Unload {
     fn with(mut self, entries: Vec<Entry>) -> Unload {
         for entry in entries {
             let folder = self.folder_of(&entry.uri.key).to_owned();
-            self.folders.entry(folder).or_default().push(entry);
+            self.folders.entry(folder).or_default().entries.push(entry);
+        }
+        for Folder { entries, by_key } in self.folders.values_mut() {
+            by_key.extend(0..entries.len());
+            by_key.sort_by_key(|place| &entries[*place].uri.key);
         }
         self
     }
@@ -196,16 +209,18 @@ impl Unload {
 
     /// The entries of one folder.
     pub fn entries(&self, folder: &str) -> &[Entry] {
-        self.folders.get(folder).map_or(&[], Vec::as_slice)
+        self.folders.get(folder).map_or(&[], |folder| &folder.entries)
     }
 
     pub fn all_entries(&self) -> impl Iterator<Item = &Entry> {
-        self.folders.values().flatten()
+        self.folders.values().flat_map(|folder| &folder.entries)
     }
 
-    /// The entry of the object with this key.
+    /// The entry of the object with this key; the first, if it is listed twice.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries(self.folder_of(key)).iter().find(|entry| entry.uri.key == key)
+        let Folder { entries, by_key } = self.folders.get(self.folder_of(key))?;
+        let at = by_key.partition_point(|place| entries[*place].uri.key.as_str() < key);
+        by_key.get(at).map(|place| &entries[*place]).filter(|entry| entry.uri.key == key)
     }
 
     /// The same as a list: of one entry, or of none.
@@ -270,6 +285,21 @@ mod tests {
     }
 
     #[test]
+    fn one_is_told_by_its_entries() {
+        for (bytes, is_one) in [
+            (r#"{"entries":[{"url":"s3://b/q000"}],"schema":{}}"#, true),
+            (r#" {"schema":{"elements":[]},"entries":[]} "#, true),
+            (r#"{"entries":[{"url":"s3://b/"#, true),
+            (r#"{"id":1}"#, false),
+            (r#"["entries"]"#, false),
+            ("1|2\n", false),
+            ("", false),
+        ] {
+            assert_eq!(super::is_one(bytes.as_bytes()), is_one, "{bytes}");
+        }
+    }
+
+    #[test]
     fn plain_with_and_without_sizes() {
         let text = br#"{"entries":[{"url":"s3://b/q000","meta":{"content_length":5}},{"url":"s3://b/q001","mandatory":true}]}"#;
         let manifest = Manifest::parse(text).unwrap();
@@ -316,6 +346,7 @@ mod tests {
     fn what_is_odd_about_it() {
         let odd = unload("u/q_manifest", &["u/q_0000_part_00", "u/q_0002_part_00", "u/q_0001_part_00", "v/q_000"]);
         assert!(!odd.is_in_order(""));
+        assert!(odd.all_entries().all(|entry| odd.entry(&entry.uri.key) == Some(entry)), "found in any order");
         assert_eq!((odd.twice(), odd.elsewhere("u/")), (None, Some(&Uri::new("b", "v/q_000"))));
         let even = unload("u/q_manifest", &["u/q_0000_part_00", "u/q_0000_part_01", "u/q_0001_part_00"]);
         assert!(even.is_in_order("") && even.elsewhere("u/").is_none());
