@@ -1,8 +1,8 @@
 # make help lists what there is, in order of use: first what a user runs, then, from invoke on, what a contributor runs.
 # All but demo and test install what they need into .tools/, pinned.
 .DEFAULT_GOAL := help
-.PHONY: help demo build deploy bucket redrive bucket-remove wheel invoke test check test-servers test-all fuzz terminal \
-	bench bench-start bench-builds
+.PHONY: help demo build deploy bucket redrive bucket-remove wheel invoke test check counts test-servers test-all \
+	fuzz terminal bench bench-start bench-builds
 
 ARCH  ?= arm64
 EVENT ?= put
@@ -64,6 +64,9 @@ check: ## formatting, lints, documentation, dependencies, scripts, workflows, th
 	scripts/check-scripts.sh
 	scripts/check-template.sh
 	scripts/scan-template.sh
+
+counts: ## instructions and allocations of the pure core, counted by valgrind and held against benches/counts.txt; on x86-64
+	scripts/counts.sh
 
 test-servers: export TEST_READERS = $(CURDIR)/.tools/readers/bin/python
 test-servers: ## what holds on every server, on SeaweedFS and ministack; docs/stores.md, the deployment, the wheel, the examples; needs Python

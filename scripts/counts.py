@@ -32,7 +32,7 @@ def counted(binary: str, case: str) -> dict[str, int]:
 
 def main(binary: str, file: str, mode: str = "") -> None:
     cases = subprocess.run([binary], capture_output=True, text=True, check=True).stdout.split()
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(2) as pool:
         counts = dict(zip(cases, pool.map(lambda case: counted(binary, case), cases)))
     lines = [f"{case} {what} {count}" for case in cases for what, count in counts[case].items()]
     print(*lines, sep="\n")

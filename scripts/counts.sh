@@ -17,5 +17,6 @@ fi
 counts=$(cargo test --locked --workspace --all-features --no-run --bench counts --message-format json \
     --config 'profile.test.package.unload-header.opt-level=3' |
     python3 -c 'import json, sys
-print([path for path in (json.loads(line).get("executable") for line in sys.stdin) if path][-1])')
+built = [json.loads(line) for line in sys.stdin]
+print(next(it["executable"] for it in built if it.get("target", {}).get("name") == "counts"))')
 exec python3 scripts/counts.py "$counts" benches/counts.txt "$@"

@@ -81,7 +81,7 @@ impl Limits {
         fixed_ms: 2_450,
         bytes_per_ms: 78 * MIB / 1_000,
         completion_ms: 2_000,
-        spare_ms: 150,
+        spare_ms: 220,
     };
 
     /// The measured time of a copied part of this length, in bytes.

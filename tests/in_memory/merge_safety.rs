@@ -312,14 +312,14 @@ async fn a_source_that_has_changed_is_not_deleted() {
     right(&world, &whole(HEADER, &before));
 }
 
-/// Three tries of 15 minutes for 10.7 TiB in slices of 6.2 GB, on an S3 that takes three times as long as was measured.
+/// Three tries of 15 minutes for 2.8 TiB in slices of 6.2 GB, on an S3 that takes ten times as long as was measured.
 #[tokio::test(start_paused = true)]
 async fn a_long_merge_goes_on_where_it_was() {
-    let slices = slices(&vec![6_200_000_000; 1_900]);
+    let slices = slices(&vec![6_200_000_000; 500]);
     let world = world(&slices).await;
     world.local().judge(move |request| {
         let (first, last) = request.copy_range.as_ref()?.strip_prefix("bytes=")?.split_once('-')?;
-        Some(Fault::Late(3 * Limits::AWS.time(last.parse::<u64>().ok()? - first.parse::<u64>().ok()?)))
+        Some(Fault::Late(10 * Limits::AWS.time(last.parse::<u64>().ok()? - first.parse::<u64>().ok()?)))
     });
     for _ in 0..2 {
         let error = world.run_for(MAX_TIMEOUT, &SINGLE, &[MANIFEST]).await.unwrap_err();

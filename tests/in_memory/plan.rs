@@ -173,7 +173,7 @@ fn the_least_part_is_uploaded_whatever_the_size() {
 #[test]
 fn parts_grow_with_the_object_as_the_measured_speed_wants() {
     let parts = |size| plan(line(100, &[size]), &Limits::AWS).unwrap().parts.len();
-    assert_eq!([16 * MIB, 100 * MIB, 1 << 30, 10 << 30, 320 << 30, 1 << 40].map(parts), [2, 6, 46, 144, 185, 748]);
+    assert_eq!([16 * MIB, 100 * MIB, 1 << 30, 10 << 30, 320 << 30, 1 << 40].map(parts), [2, 4, 27, 120, 185, 748]);
     assert_eq!(parts(48 << 40), 9_832);
 }
 
@@ -186,7 +186,7 @@ fn an_object_makes_thirty_five_copies_a_second_at_most() {
         let longest = plan.parts.iter().map(PlannedPart::length).max().unwrap();
         let in_flight = (plan.parts.len() as u64 - 1).min(Limits::AWS.in_flight);
         let a_second = in_flight as f64 / Limits::AWS.time(longest).as_secs_f64();
-        assert!(a_second <= 35.5, "{size}: {a_second}");
+        assert!(a_second <= 35.0, "{size}: {a_second}");
         size += size / 10;
     }
 }

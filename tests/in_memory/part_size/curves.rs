@@ -37,7 +37,7 @@ fn chosen(size: u64) -> (f64, u64) {
     let pieces = [Piece::new(Origin::Header, 0, 100), Piece::new(Origin::Source(0), 0, size)];
     let parts = plan(pieces.into_iter().flatten().collect(), &LIMITS).unwrap().parts.len() as u64;
     let part = (size - LIMITS.min_part).div_ceil(parts - 1);
-    model(size, part, LIMITS.at_once(part)).unwrap()
+    model(size, part, LIMITS.in_flight).unwrap()
 }
 
 /// Values from `from` to `to`, 24 for each power of ten.
@@ -77,10 +77,15 @@ impl Panel {
     fn draw(&self, left: f64) -> String {
         let mut svg = format!("<g transform=\"translate({left} 46)\">\n");
         let _ = writeln!(svg, "<text class=\"title\" x=\"0\" y=\"-18\">{}</text>", self.title);
+        let mut free = f64::MIN;
         for (label, size) in TICKS.iter().filter(|(_, size)| (self.x.0..=self.x.1).contains(size)) {
             let x = self.place((*size, self.y.0)).0;
-            let _ = writeln!(svg, "<path class=\"grid\" d=\"M{x:.1} 0V{HEIGHT}\"/>");
-            let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{label}</text>", HEIGHT + 18.0);
+            if x > free {
+                free = x + 46.0;
+                let _ = writeln!(svg, "<path class=\"grid\" d=\"M{x:.1} 0V{HEIGHT}\"/>");
+                let _ =
+                    writeln!(svg, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{label}</text>", HEIGHT + 18.0);
+            }
         }
         let mut value = self.y.0;
         while value <= self.y.1 * 1.001 {
@@ -90,11 +95,16 @@ impl Panel {
                 writeln!(svg, "<text x=\"-6\" y=\"{:.1}\" text-anchor=\"end\">{value} {}</text>", y + 4.0, self.unit);
             value = (value * 1e7).round() / 1e6;
         }
+        let mut taken: Vec<f64> = Vec::new();
         for (number, (label, points)) in self.lines.iter().enumerate() {
             let places = points.iter().map(|point| self.place(*point));
             let path: Vec<String> = places.map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
             let _ = writeln!(svg, "<path class=\"c{number}\" d=\"M{}\"/>", path.join("L"));
-            let (x, y) = points.last().map(|point| self.place(*point)).unwrap_or_default();
+            let (x, mut y) = points.last().map(|point| self.place(*point)).unwrap_or_default();
+            while taken.iter().any(|other| (other - y).abs() < 13.0) {
+                y += 1.0;
+            }
+            taken.push(y);
             let _ = writeln!(svg, "<text class=\"c{number}\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>", x + 5.0, y + 4.0);
         }
         for dot in &self.dots {
