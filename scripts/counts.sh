@@ -11,8 +11,14 @@ if [ "$(uname -m)" != x86_64 ]; then
     exit 0
 fi
 if ! command -v valgrind >/dev/null; then
-    echo "valgrind is not installed: apt-get install valgrind" >&2
-    exit 2
+    if ! command -v apt-get >/dev/null; then
+        echo "valgrind is not installed: https://valgrind.org" >&2
+        exit 2
+    fi
+    root=()
+    [ "$(id -u)" = 0 ] || root=(sudo)
+    "${root[@]}" apt-get -q update
+    "${root[@]}" apt-get -qy install valgrind
 fi
 counts=$(cargo test --locked --workspace --all-features --no-run --bench counts --message-format json \
     --config 'profile.test.package.unload-header.opt-level=3' |

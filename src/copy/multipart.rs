@@ -46,6 +46,8 @@ struct PlannedUpload<'a> {
     upload: OpenUpload,
     /// The parts that S3 has, by number.
     done: BTreeMap<i32, UploadedPart>,
+    /// How many parts may be in flight at first.
+    first: u64,
 }
 
 /// A part that has ended, well or not.
@@ -117,11 +119,17 @@ impl<'a> PlannedUpload<'a> {
         mut open: Vec<OpenUpload>,
     ) -> Result<(PlannedUpload<'a>, Vec<OpenUpload>), CopyError> {
         let mark = mark(assembly, plan, expected);
+        let longest = plan.parts.iter().map(PlannedPart::length).max().unwrap_or_default();
+        let first = Limits::AWS.at_once(longest);
         if let Some(Marked { index, algorithm, done }) = marked(s3, assembly, plan, expected, &open).await? {
             let upload = open.swap_remove(index);
             tracing::info!(upload = upload.id, parts = done.len(), "an upload is resumed");
             s3.wrote(done.len() as u64, done.values().map(|part| part.size).sum());
-            return Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done }, open));
+            // On an S3 so slow that all that began together were not copied by the deadline, fewer are, one after the other.
+            let is_copy = |number: i32| matches!(plan.parts.get(number as usize - 1), Some(PlannedPart::Copy { .. }));
+            let copied = done.keys().filter(|number| is_copy(**number)).count();
+            let first = first.min(copied as u64).max(1);
+            return Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, first }, open));
         }
         let requests = s3.effort().requests;
         let (upload, algorithm) = create(s3, assembly, expected).await?;
@@ -131,7 +139,7 @@ impl<'a> PlannedUpload<'a> {
             open.retain(|other| other.id != upload.id);
         }
         let done = BTreeMap::new();
-        Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done }, open))
+        Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, first }, open))
     }
 
     /// Writes the parts that are missing. A part is begun only if it can end before the deadline, by the speed that
@@ -140,8 +148,7 @@ impl<'a> PlannedUpload<'a> {
         let (s3, assembly, upload, algorithm) = (self.s3, self.assembly, &self.upload, self.algorithm);
         let missing = (1..).zip(&self.plan.parts).filter(|(number, _)| !self.done.contains_key(number));
         let mut queue = Queue::new(missing);
-        let longest = self.plan.parts.iter().map(PlannedPart::length).max().unwrap_or_default();
-        let mut pace = Pace::new(Limits::AWS.at_once(longest), Limits::AWS.in_flight);
+        let mut pace = Pace::new(self.first, Limits::AWS.in_flight);
         let mut slowest = Duration::ZERO;
         let mut in_flight = FuturesUnordered::new();
         loop {

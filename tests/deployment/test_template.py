@@ -66,9 +66,9 @@ class Combinations(unittest.TestCase):
             self.assertEqual(mapping["EventSourceArn"], made["outputs"]["EventsArn"])
             self.assertEqual(mapping["FunctionResponseTypes"], ["ReportBatchItemFailures"])
             queue, statements = self.only_by_tls(url_of(made["outputs"]["EventsArn"]))
-            # Lambda refuses a shorter one than the function's time-out; 48.8 TiB take 13 tries (docs/semantics.md).
+            # Lambda refuses a shorter one than the function's time-out; 48.8 TiB take 5 tries (docs/semantics.md).
             self.assertGreaterEqual(int(queue["VisibilityTimeout"]), 900)
-            self.assertGreaterEqual(int(json.loads(queue["RedrivePolicy"])["maxReceiveCount"]), 13)
+            self.assertGreaterEqual(int(json.loads(queue["RedrivePolicy"])["maxReceiveCount"]), 5)
             conditions = {"ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{self.bucket}"}}
             conditions["StringEquals"] = {"aws:SourceAccount": ACCOUNT}
             self.assertEqual(statements["Bucket"]["Condition"], conditions)

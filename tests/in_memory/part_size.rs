@@ -217,6 +217,18 @@ async fn parts_that_share_little_bandwidth_are_not_taken_to_be_stuck() {
     assert!(run.time < Duration::from_secs(1_100), "{:?} in {} tries", run.time, run.tries);
 }
 
+/// Of parts that begin together, none is copied within a call: 192 of 1.4 GiB take 45 minutes at 100 MiB/s. So the next
+/// tries have fewer in flight.
+#[tokio::test(start_paused = true)]
+async fn an_object_is_done_however_slow_s3_is() {
+    for (mib, size) in [(100, TIB / 4), (300, TIB)] {
+        let run = function(nature(Some(mib * MIB), None), size).await;
+        let least = (size as f64 / (mib * MIB) as f64 / MAX_TIMEOUT.as_secs_f64()).ceil() as u32;
+        println!("{} GiB at {mib} MiB/s: {} tries, {least} by the bytes alone", size / GIB, run.tries);
+        assert!(run.tries <= least + 3, "{}", run.tries);
+    }
+}
+
 /// A hundredth of what S3 takes below a prefix: the parts that it refuses at first wait longer than they take.
 #[tokio::test(start_paused = true)]
 async fn it_is_not_close_to_the_best_choice_where_few_parts_may_begin() {
