@@ -3,8 +3,9 @@
 //!
 //! S3's own list of parts is the only state. An upload that is left open gets one part more, the *mark*. Its number is
 //! one that no part has yet, and it is never completed with the others. It names all that the parts depend on: the
-//! fingerprint, the plan, the expected CRC and the intermediate objects. A try resumes an upload only if it has the mark that this try would leave.
-//! The time at which an upload began would not do instead: S3 dates an object that came in parts by when its upload began
+//! fingerprint, the plan, the expected CRC and the intermediate objects. A try resumes an upload only if it has the mark that
+//! this try would leave, whatever the number of dots behind it: that is how many parts the next try may have in flight at
+//! first. The time at which an upload began would not do instead: S3 dates an object that came in parts by when its upload began
 //! (S3 user guide, "Working with object metadata"), so that a new source can look older than an upload that holds parts
 //! of the source before.
 
@@ -46,8 +47,7 @@ struct PlannedUpload<'a> {
     upload: OpenUpload,
     /// The parts that S3 has, by number.
     done: BTreeMap<i32, UploadedPart>,
-    /// How many parts may be in flight at first.
-    first: u64,
+    pace: Pace,
 }
 
 /// A part that has ended, well or not.
@@ -66,6 +66,8 @@ pub struct Marked {
     algorithm: Option<Algorithm>,
     /// The parts of the plan that S3 has, by number.
     pub done: BTreeMap<i32, UploadedPart>,
+    /// How many may be in flight at first.
+    first: u64,
 }
 
 /// Looks for the open upload that a try of this very plan has left.
@@ -79,12 +81,15 @@ pub async fn marked(
     let mark = mark(assembly, plan, expected);
     for (index, upload) in open.iter().enumerate() {
         let parts = s3.parts(upload).await?;
-        let Some(marked) = parts.iter().find(|part| is_mark(part, &mark)) else { continue };
+        let Some((marked, first)) = parts.iter().find_map(|part| Some((part, marked_with(part, &mark)?))) else {
+            continue;
+        };
         let algorithm = marked.crc.map(|crc| crc.algorithm);
         let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(PlannedPart::length)).collect();
-        let is_done = |part: &UploadedPart| lengths.get(&part.number) == Some(&part.size) && !is_mark(part, &mark);
+        let is_done =
+            |part: &UploadedPart| lengths.get(&part.number) == Some(&part.size) && marked_with(part, &mark).is_none();
         let done = parts.into_iter().filter(is_done).map(|part| (part.number, part)).collect();
-        return Ok(Some(Marked { index, algorithm, done }));
+        return Ok(Some(Marked { index, algorithm, done, first }));
     }
     Ok(None)
 }
@@ -119,17 +124,12 @@ impl<'a> PlannedUpload<'a> {
         mut open: Vec<OpenUpload>,
     ) -> Result<(PlannedUpload<'a>, Vec<OpenUpload>), CopyError> {
         let mark = mark(assembly, plan, expected);
-        let longest = plan.parts.iter().map(PlannedPart::length).max().unwrap_or_default();
-        let first = Limits::AWS.at_once(longest);
-        if let Some(Marked { index, algorithm, done }) = marked(s3, assembly, plan, expected, &open).await? {
+        if let Some(Marked { index, algorithm, done, first }) = marked(s3, assembly, plan, expected, &open).await? {
             let upload = open.swap_remove(index);
             tracing::info!(upload = upload.id, parts = done.len(), "an upload is resumed");
             s3.wrote(done.len() as u64, done.values().map(|part| part.size).sum());
-            // On an S3 so slow that all that began together were not copied by the deadline, fewer are, one after the other.
-            let is_copy = |number: i32| matches!(plan.parts.get(number as usize - 1), Some(PlannedPart::Copy { .. }));
-            let copied = done.keys().filter(|number| is_copy(**number)).count();
-            let first = first.min(copied as u64).max(1);
-            return Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, first }, open));
+            let pace = Pace::new(first, Limits::AWS.in_flight);
+            return Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, pace }, open));
         }
         let requests = s3.effort().requests;
         let (upload, algorithm) = create(s3, assembly, expected).await?;
@@ -138,8 +138,9 @@ impl<'a> PlannedUpload<'a> {
             open = s3.uploads(&assembly.target).await?;
             open.retain(|other| other.id != upload.id);
         }
-        let done = BTreeMap::new();
-        Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, first }, open))
+        let longest = plan.parts.iter().map(PlannedPart::length).max().unwrap_or_default();
+        let (done, pace) = (BTreeMap::new(), Pace::new(Limits::AWS.at_once(longest), Limits::AWS.in_flight));
+        Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, pace }, open))
     }
 
     /// Writes the parts that are missing. A part is begun only if it can end before the deadline, by the speed that
@@ -148,36 +149,38 @@ impl<'a> PlannedUpload<'a> {
         let (s3, assembly, upload, algorithm) = (self.s3, self.assembly, &self.upload, self.algorithm);
         let missing = (1..).zip(&self.plan.parts).filter(|(number, _)| !self.done.contains_key(number));
         let mut queue = Queue::new(missing);
-        let mut pace = Pace::new(self.first, Limits::AWS.in_flight);
         let mut slowest = Duration::ZERO;
         let mut in_flight = FuturesUnordered::new();
         loop {
-            while in_flight.len() < pace.allowed() {
+            while in_flight.len() < self.pace.allowed() {
                 let ends_in_time =
                     |part: &PlannedPart| Limits::AWS.time(part.length()).max(slowest) <= assembly.deadline.left();
                 let Some((part, memory)) = queue.next(&s3.memory, in_flight.is_empty(), ends_in_time) else { break };
-                in_flight.push(write_part(s3, assembly, upload, algorithm, part, memory, pace.begin()));
+                in_flight.push(write_part(s3, assembly, upload, algorithm, part, memory, self.pace.begin()));
             }
             let ended = tokio::select! {
                 biased;
                 ended = in_flight.next() => ended,
-                () = assembly.deadline.last_call_comes() => return Err(self.out_of_time()),
+                () = assembly.deadline.last_call_comes() => {
+                    self.pace.late();
+                    return Err(self.out_of_time());
+                }
             };
             match ended {
                 None if queue.is_empty() => return Ok(()),
                 None => return Err(self.out_of_time()),
                 Some(EndedPart { took, result: Ok(part), .. }) => {
                     s3.wrote(1, part.size);
-                    pace.end(took, Limits::AWS.time(part.size));
+                    self.pace.end(took, Limits::AWS.time(part.size));
                     self.done.insert(part.number, part);
                     slowest = slowest.max(took);
                 }
                 // S3 may refuse a part among others, and take it alone.
                 Some(EndedPart { part, begun, result: Err(error), .. })
-                    if error.is_transient() && pace.allowed() > 1 =>
+                    if error.is_transient() && self.pace.allowed() > 1 =>
                 {
                     queue.put_back(part);
-                    pace.refused(begun);
+                    self.pace.refused(begun);
                 }
                 Some(EndedPart { result: Err(error), .. }) => return Err(error),
             }
@@ -222,7 +225,8 @@ impl<'a> PlannedUpload<'a> {
     async fn leave(&self) -> bool {
         let free = (1..=LAST_PART_NUMBER).rev().find(|number| !self.done.contains_key(number));
         let Some(number) = free.filter(|_| !self.done.is_empty()) else { return false };
-        let marked = self.s3.upload_part(&self.upload, number, self.mark.clone().into(), self.algorithm);
+        let mark = with_dots(&self.mark, self.pace.allowed());
+        let marked = self.s3.upload_part(&self.upload, number, mark.into(), self.algorithm);
         matches!(self.assembly.deadline.before_end(marked).await, Some(Ok(_)))
     }
 
@@ -287,14 +291,21 @@ fn mark(assembly: &Assembly, plan: &Plan, expected: Option<Crc>) -> String {
     hex(&sum.finalize())
 }
 
-/// Whether a part is the mark. S3 does not show a part's bytes, but their CRC; on a server without CRCs, their MD5 as
-/// the ETag.
-fn is_mark(part: &UploadedPart, mark: &str) -> bool {
-    let has_its_content = || match part.crc {
-        Some(crc) => crc == Crc::of(crc.algorithm, mark.as_bytes()),
-        None => part.etag.trim_matches('"') == hex(&md5::Md5::digest(mark)),
+/// The mark, and how many parts the next try may have in flight at first.
+fn with_dots(mark: &str, first: usize) -> String {
+    mark.to_owned() + &".".repeat(first)
+}
+
+/// If a part is the mark, how many dots it has. S3 does not show a part's bytes, but their number and CRC; on a server
+/// without CRCs, their MD5 as the ETag.
+fn marked_with(part: &UploadedPart, mark: &str) -> Option<u64> {
+    let dots = part.size.checked_sub(mark.len() as u64).filter(|dots| (1..=Limits::AWS.in_flight).contains(dots))?;
+    let content = with_dots(mark, dots as usize);
+    let is_it = match part.crc {
+        Some(crc) => crc == Crc::of(crc.algorithm, content.as_bytes()),
+        None => part.etag.trim_matches('"') == hex(&md5::Md5::digest(content)),
     };
-    part.size == mark.len() as u64 && has_its_content()
+    is_it.then_some(dots)
 }
 
 /// Aborts an upload, again if parts of it are left.

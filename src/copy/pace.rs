@@ -3,6 +3,9 @@
 //!
 //! That S3 asks to slow down, and takes the part later, is no reason to have fewer in flight. It means that too many have
 //! begun in the same second, and the client's waits at random have spread them by then.
+//!
+//! The next try of the same upload goes on at the pace of the last. If that one's deadline came while parts were in flight,
+//! they were too many: on a slow S3, all that began together would be lost in each try.
 
 use std::time::Duration;
 
@@ -13,6 +16,7 @@ pub struct Pace {
     most: f64,
     allowed: f64,
     begun: u64,
+    ended: u64,
     /// The last part that was begun before the pace was halved. That it and those before it are refused is no reason to
     /// halve the pace again.
     cut: u64,
@@ -21,7 +25,7 @@ pub struct Pace {
 impl Pace {
     pub fn new(first: u64, most: u64) -> Pace {
         let (first, most) = (first as f64, most as f64);
-        Pace { first, most, allowed: first, begun: 0, cut: 0 }
+        Pace { first, most, allowed: first, begun: 0, ended: 0, cut: 0 }
     }
 
     /// Parts that may be in flight now; always one at least.
@@ -38,11 +42,18 @@ impl Pace {
     /// A part has ended well, in this time, and was measured to take that time. If it took much longer, then S3 has no
     /// speed left for more.
     pub fn end(&mut self, took: Duration, measured: Duration) {
+        self.ended += 1;
         if took <= measured * 3 / 2 {
             self.allowed = (self.allowed + 2.0).min(self.most);
         } else if self.allowed < self.first {
             self.allowed = (self.allowed + 1.0).min(self.first);
         }
+    }
+
+    /// The deadline has come while parts were in flight. So few may be in flight from now on that they would have ended in a
+    /// quarter of the time.
+    pub fn late(&mut self) {
+        self.allowed = self.allowed.min(self.ended as f64 / 4.0).max(1.0);
     }
 
     /// S3 has refused a part.
@@ -73,6 +84,16 @@ mod tests {
         }
         (0..32).for_each(|_| pace.end(SECOND, SECOND));
         assert_eq!(pace.allowed(), 64);
+    }
+
+    #[test]
+    fn as_many_as_end_in_a_quarter_of_the_time_follow_those_that_did_not_end() {
+        for (ended, allowed) in [(0, 1), (1, 1), (40, 10), (400, 64)] {
+            let mut pace = Pace::new(64, 64);
+            (0..ended).for_each(|_| pace.end(2 * SECOND, SECOND));
+            pace.late();
+            assert_eq!(pace.allowed(), allowed, "{ended}");
+        }
     }
 
     #[test]

@@ -225,7 +225,7 @@ async fn an_object_is_done_however_slow_s3_is() {
         let run = function(nature(Some(mib * MIB), None), size).await;
         let least = (size as f64 / (mib * MIB) as f64 / MAX_TIMEOUT.as_secs_f64()).ceil() as u32;
         println!("{} GiB at {mib} MiB/s: {} tries, {least} by the bytes alone", size / GIB, run.tries);
-        assert!(run.tries <= least + 3, "{}", run.tries);
+        assert!(run.tries <= least + 4, "{}", run.tries);
     }
 }
 
