@@ -1,4 +1,4 @@
-"""Runs each case of benches/counts.rs in valgrind, once with its work and once without, and compares the difference with
+"""Runs each case of examples/counts.rs in valgrind, once with its work and once without, and compares the difference with
 the file of what is allowed: `counts.py BINARY FILE [write]`. See counts.sh."""
 
 import re

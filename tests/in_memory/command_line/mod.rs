@@ -419,7 +419,7 @@ async fn stopped_by(signal: &str) {
     let read = tokio::time::timeout(Duration::from_secs(60), stderr.read_to_string(&mut err)).await;
     read.unwrap_or_else(|_| panic!("{signal} does not end it: {err}")).unwrap();
     assert_eq!(child.wait().await.unwrap().code(), Some(130), "{err}");
-    assert!(err.contains("stopping: ") && err.contains(" of the 38 parts"), "{err}");
+    assert!(err.contains("stopping: ") && err.contains(" of the 48 parts"), "{err}");
     let done = err.split("  S3 has ").nth(1).and_then(|rest| rest.split_once(' ')?.0.parse::<usize>().ok()).unwrap();
     assert!((1..=11).contains(&done), "ten copies, and the header's part: {err}");
     assert!(err.ends_with("stopped; the same command goes on\n"), "{err}");
@@ -428,8 +428,8 @@ async fn stopped_by(signal: &str) {
     let (status, out, _) = said(&world, &["add", &place(&world, "unload/"), "--json"]).await;
     // A part that S3 had when the signal came may have been answered too late to be told.
     let again = written();
-    assert_eq!((status, json(&out)[0]["parts"].as_u64()), (0, Some(38)));
-    assert!((38 - 11..=38 - done).contains(&again), "{again} parts again, {done} were there");
+    assert_eq!((status, json(&out)[0]["parts"].as_u64()), (0, Some(48)));
+    assert!((48 - 11..=48 - done).contains(&again), "{again} parts again, {done} were there");
 }
 
 /// What is only being looked at leaves nothing behind, and nobody waits for it.
