@@ -57,12 +57,15 @@ fn sizes() -> impl Iterator<Item = u64> {
     steps(16 * MIB, (LIMITS.max_parts - 1) * LIMITS.max_part)
 }
 
+/// What is written at its end, and its points.
+type Line = (String, Vec<(u64, f64)>);
+
 struct Panel {
     title: &'static str,
     x: (u64, u64),
     y: (f64, f64),
     unit: &'static str,
-    lines: Vec<(String, Vec<(u64, f64)>)>,
+    lines: Vec<Line>,
     /// The function's choices.
     dots: Vec<(u64, f64)>,
 }
@@ -148,7 +151,7 @@ fn svg(what: &str, left: &Panel, right: &Panel) -> String {
 }
 
 /// A line for each of some objects, by the size of a part, and the function's choice on it.
-fn by_part(of: fn((f64, u64)) -> f64) -> (Vec<(String, Vec<(u64, f64)>)>, Vec<(u64, f64)>) {
+fn by_part(of: fn((f64, u64)) -> f64) -> (Vec<Line>, Vec<(u64, f64)>) {
     let objects = [("1 GiB", GIB), ("32 GiB", 32 * GIB), ("1 TiB", TIB), ("12 TiB", 12 * TIB)];
     let line = |(label, size): (&str, u64)| {
         let points = part_sizes().filter(|part| *part < size).filter_map(|part| {
