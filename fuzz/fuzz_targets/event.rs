@@ -9,7 +9,7 @@ fuzz_target!(|payload: &[u8]| {
     let Ok(payload) = serde_json::from_slice(payload) else { return };
     for notice in event::parse(&payload).messages.into_iter().flat_map(|message| message.notices) {
         match notice {
-            Ok(Notice::Created(uri) | Notice::Other { uri, .. }) => assert!(uri.copy_source().is_ascii()),
+            Ok(Notice::Created { uri, .. } | Notice::Other { uri, .. }) => assert!(uri.copy_source().is_ascii()),
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }

@@ -48,8 +48,8 @@ impl S3 for Api {
             with_checksum_of!(output, object, store);
         }
         let mut response = S3Response::new(output);
-        if let Some(tags) = object.headers.tagging.as_ref().filter(|tags| !tags.is_empty()) {
-            response.headers.insert("x-amz-tagging-count", tags.split('&').count().into());
+        if let Some(tags) = object.headers.tags() {
+            response.headers.insert("x-amz-tagging-count", tags.into());
         }
         if let Some(name) = object.other_checksum.filter(|_| input.checksum_mode.is_some()) {
             response.headers.insert(name, HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="));
@@ -57,6 +57,7 @@ impl S3 for Api {
         Ok(response)
     }
 
+    /// A range comes without a checksum, since S3 keeps one of the whole (S3 user guide, "Checking object integrity").
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
         let store = self.store();
@@ -77,14 +78,24 @@ impl S3 for Api {
             Some(range) => object.content.slice(range.start, range.end),
         };
         let pieces = stream::iter(content.chunks().map(Ok::<Bytes, std::io::Error>));
+        let is_whole = range.is_none();
         let mut output = GetObjectOutput {
             content_length: Some(content.length().cast_signed()),
             content_range: range.map(|range| format!("bytes {}-{}/{whole}", range.start, range.end - 1)),
+            tag_count: object.headers.tags().and_then(|tags| i32::try_from(tags).ok()),
             body: Some(StreamingBlob::wrap(pieces)),
             ..Default::default()
         };
         show!(output, object);
-        Ok(S3Response::new(output))
+        let shows_checksum = is_whole && input.checksum_mode.is_some();
+        if shows_checksum {
+            with_checksum_of!(output, object, store);
+        }
+        let mut response = S3Response::new(output);
+        if let Some(name) = object.other_checksum.filter(|_| shows_checksum) {
+            response.headers.insert(name, HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="));
+        }
+        Ok(response)
     }
 
     async fn get_object_tagging(

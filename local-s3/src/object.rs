@@ -41,6 +41,13 @@ pub struct Headers {
     pub kms_key_id: Option<String>,
 }
 
+impl Headers {
+    /// How many tags there are, if there are any.
+    pub fn tags(&self) -> Option<usize> {
+        self.tagging.as_ref().filter(|tags| !tags.is_empty()).map(|tags| tags.split('&').count())
+    }
+}
+
 impl Object {
     pub fn new(content: impl Into<Content>) -> Object {
         let content = content.into();

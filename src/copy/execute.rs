@@ -14,7 +14,7 @@ use super::proof::prove;
 use super::{Assembly, CopyError};
 use crate::crc::{Algorithm, Crc};
 use crate::receipt::Proof;
-use crate::s3::{Precondition, S3, S3Error, Stored};
+use crate::s3::{HeldBytes, Precondition, S3, S3Error, Stored};
 use crate::uri::Uri;
 
 /// A final object that was written and proved.
@@ -83,8 +83,10 @@ async fn put(
     pieces: &[Piece],
     expected: Option<Crc>,
 ) -> Result<(Stored, Option<Crc>), CopyError> {
-    let _memory = s3.memory.reserve(part::length(pieces)).await;
+    let _memory = s3.memory.bodies.reserve(part::length(pieces)).await;
     let body = assembly.bytes(s3, pieces).await?;
+    // They are in the body.
+    assembly.first_bytes.bytes = HeldBytes::default();
     let crc = expected.unwrap_or_else(|| Crc::of(Algorithm::Crc64Nvme, &body));
     match put_sealed(s3, assembly, plan, &body, Some(crc)).await {
         // The server does not know the algorithm. The object may do without, as no source has such a CRC either.

@@ -1,14 +1,11 @@
 //! The first bytes of a job's sources.
 
-use bytes::Bytes;
-
 use super::plan::Limits;
-use crate::byte_range::ByteRange;
-use crate::s3::{ObjectVersion, S3, S3Error};
+use crate::s3::{HeldBytes, ObjectVersion, S3, S3Error};
 use crate::uri::Uri;
 
 /// How much is read of the first source that has any bytes: as much as the part with the header must have.
-const LENGTH: u64 = Limits::AWS.min_part;
+pub const LENGTH: u64 = Limits::AWS.min_part;
 
 /// The first 5 MiB of the first source that has any bytes, or all of it if it has fewer.
 #[derive(Clone, Debug)]
@@ -18,18 +15,14 @@ pub struct FirstBytes {
     pub uri: Uri,
     /// The size of that source.
     pub size: u64,
-    pub bytes: Bytes,
+    pub bytes: HeldBytes,
 }
 
 impl FirstBytes {
-    /// Reads them; sources before the one with the index `from` are passed over.
-    pub async fn read(s3: &S3, objects: &[ObjectVersion], from: usize) -> Result<FirstBytes, S3Error> {
-        let source = (from..objects.len()).find(|index| objects[*index].size > 0).unwrap_or_default();
+    pub async fn read(s3: &S3, objects: &[ObjectVersion]) -> Result<FirstBytes, S3Error> {
+        let source = objects.iter().position(|object| object.size > 0).unwrap_or_default();
         let ObjectVersion { uri, size, .. } = &objects[source];
-        let bytes = match ByteRange::new(0, LENGTH.min(*size)) {
-            Some(range) => s3.get_range(&objects[source], range).await?,
-            None => Bytes::new(),
-        };
+        let bytes = s3.start(&objects[source], LENGTH).await?;
         Ok(FirstBytes { source, uri: uri.clone(), size: *size, bytes })
     }
 

@@ -144,9 +144,9 @@ impl Leftovers {
     /// All that a job has left in the bucket of its final object.
     pub async fn of_job(s3: &S3, target: &Uri, job: &JobId) -> Result<Leftovers, S3Error> {
         let folder = target.sibling(folder(Some(job)));
-        let keys = s3.list(&folder.bucket, &folder.key).await?;
+        let objects = s3.list(&folder.bucket, &folder.key).await?;
         let uploads = s3.uploads_below(&folder).await?;
-        Ok(Leftovers { objects: keys.into_iter().map(|key| folder.sibling(key)).collect(), uploads })
+        Ok(Leftovers { objects: objects.into_iter().map(|object| folder.sibling(object.key)).collect(), uploads })
     }
 
     /// What it takes to clear them away.

@@ -262,7 +262,7 @@ async fn write_part<'a>(
     begun: u64,
 ) -> EndedPart<'a> {
     let _memory = match part.1 {
-        PlannedPart::Upload(_) if memory.is_none() => s3.memory.reserve(part.1.length()).await,
+        PlannedPart::Upload(_) if memory.is_none() => s3.memory.bodies.reserve(part.1.length()).await,
         _ => memory,
     };
     let since = Instant::now();

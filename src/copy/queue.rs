@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::part::PlannedPart;
-use crate::s3::{Reservation, UploadMemory};
+use crate::s3::{Memory, Reservation};
 
 /// A part with its number, which begins at 1.
 pub type NumberedPart<'a> = (i32, &'a PlannedPart);
@@ -29,12 +29,12 @@ impl<'a> Queue<'a> {
     /// copy. If nothing else is in flight, an upload comes without, and has to wait for memory: then other jobs hold it.
     pub fn next(
         &mut self,
-        memory: &UploadMemory,
+        memory: &Memory,
         is_idle: bool,
         ends_in_time: impl Fn(&PlannedPart) -> bool,
     ) -> Option<(NumberedPart<'a>, Option<Reservation>)> {
         let upload = self.uploads.front().filter(|(_, part)| ends_in_time(part));
-        let reserved = upload.and_then(|(_, part)| memory.try_reserve(part.length()));
+        let reserved = upload.and_then(|(_, part)| memory.bodies.try_reserve(part.length()));
         let part = match reserved.is_some() || upload.is_some() && is_idle {
             true => self.uploads.pop_front(),
             false => self.copies.pop_front_if(|(_, part)| ends_in_time(part)),

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::notice::percent_decoded;
 use super::{Event, EventError, Form, Message, Notice};
+use crate::uri::Uri;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,5 +44,5 @@ fn notice(task: Task) -> Result<Notice, String> {
     let bucket = bucket.filter(|bucket| !bucket.is_empty()).ok_or("it has no s3Bucket and no s3BucketArn")?;
     let key = task.s3_key.ok_or("it has no s3Key")?;
     let key = percent_decoded(&key).ok_or_else(|| format!("its key {key:?} is not the encoding of UTF-8"))?;
-    Notice::new(bucket, key, true, "")
+    Notice::new(Uri::new(bucket, key), None, true, "")
 }

@@ -16,7 +16,7 @@ fn queue(bodies: &[String]) -> Value {
 
 fn created(message: &Message) -> Vec<String> {
     let key = |notice: &Result<Notice, EventError>| match notice {
-        Ok(Notice::Created(uri)) => uri.key.clone(),
+        Ok(Notice::Created { uri, .. }) => uri.key.clone(),
         other => format!("{other:?}"),
     };
     message.notices.iter().map(key).collect()
@@ -80,7 +80,7 @@ fn tasks_are_told_apart_by_their_schema() {
         let form = Form::Tasks { schema_version: "1.0".to_owned(), invocation_id: "i".to_owned() };
         assert_eq!((event.form, event.messages[0].id.as_str()), (form, "t"));
         let notice = event.messages[0].notices[0].as_ref().unwrap();
-        assert_eq!(*notice, Notice::Created(Uri::new("b", expected)));
+        assert_eq!(*notice, Notice::Created { uri: Uri::new("b", expected), seen: None });
     }
     for task in [json!({"taskId": "t", "s3Key": "a"}), json!({"taskId": "t", "s3Bucket": "b", "s3Key": "%ff"})] {
         assert!(matches!(parse(&tasks(task)).messages[0].notices[..], [Err(EventError::Task { .. })]));

@@ -1,15 +1,22 @@
 //! Where the columns of an object, or of an unload, are written down: metadata, a sidecar, or a verbose manifest.
 
+use std::collections::HashSet;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::HeaderError;
 use super::columns::{self, Columns, ColumnsError};
 use super::membership::{self, Listings, Readings};
 use crate::receipt::ColumnsFrom;
-use crate::s3::{Head, S3};
+use crate::s3::{Head, S3, SMALL_REQUESTS_AT_ONCE};
 use crate::settings::Settings;
 use crate::unload::name::{self, Evidence, Name, SIDECAR};
 use crate::unload::options::Field;
 use crate::unload::{Dialect, Options, Unload};
 use crate::uri::Uri;
+
+/// The name of the metadata that names columns, after `x-amz-meta-`.
+const METADATA: &str = "headers";
 
 /// Columns, and where they were found.
 #[derive(Clone, Debug)]
@@ -89,6 +96,24 @@ pub async fn of_unload(
     search.result(found)
 }
 
+/// Whether an object's metadata names its columns, so that no sidecar is read.
+pub fn is_in_metadata(source: &Head) -> bool {
+    source.attributes.metadata.contains_key(METADATA)
+}
+
+/// The sidecars that the search for an object's columns will most likely read: its own, and those of its unload, or of the
+/// likeliest reading of its key.
+pub fn likely_sidecars(settings: &Settings, object: &Uri, unload: Option<&Unload>) -> Vec<Uri> {
+    let Readings { counted, folders } = Readings::of(&object.key, settings);
+    let mut keys = vec![format!("{}{SIDECAR}", object.key)];
+    keys.extend(match unload {
+        Some(unload) => unload.sidecars(),
+        None => counted.first().or(folders.first()).map(Name::sidecars).unwrap_or_default(),
+    });
+    keys.retain(|key| key.starts_with(&settings.unload_prefix));
+    keys.into_iter().map(|key| object.sibling(key)).collect()
+}
+
 /// The columns that FIXEDWIDTH names, unless it only numbers them.
 pub fn of_fixed_width(options: &Options) -> Result<Option<FoundColumns>, HeaderError> {
     let Dialect::FixedWidth(fields) = &options.dialect else { return Ok(None) };
@@ -130,12 +155,12 @@ impl Search<'_> {
     /// What the object's metadata or its own sidecar says.
     async fn own(&mut self) -> Result<Option<FoundColumns>, HeaderError> {
         let object = &self.source.object;
-        if let Some(value) = self.source.attributes.metadata.get("headers") {
+        if let Some(value) = self.source.attributes.metadata.get(METADATA) {
             let place = "the metadata x-amz-meta-headers".to_owned();
             return found(Columns::of_metadata(value), ColumnsFrom::Metadata, place, &object.uri.key).map(Some);
         }
         self.looked.push("the metadata x-amz-meta-headers (not set)".to_owned());
-        self.sidecar(format!("{}{SIDECAR}", object.uri.key), &object.uri.key).await
+        self.only_one(vec![(format!("{}{SIDECAR}", object.uri.key), &object.uri.key)]).await
     }
 
     /// What the sidecars and manifests of several readings say, the nearest folder first.
@@ -176,12 +201,16 @@ impl Search<'_> {
         if names.iter().all(|name| base(name) == base(&names[0])) {
             return Ok(names);
         }
+        let Search { settings, s3, source, .. } = *self;
+        let uri = &source.object.uri;
+        let looks = stream::iter(&names).map(|name| membership::has_evidence(settings, s3, uri, name));
+        let found: Vec<bool> = looks.buffered(SMALL_REQUESTS_AT_ONCE).try_collect().await?;
         let mut credible = Vec::new();
-        for name in names {
-            if membership::has_evidence(self.settings, self.s3, &self.source.object.uri, &name).await? {
+        for (name, has_evidence) in names.into_iter().zip(found) {
+            if has_evidence {
                 credible.push(name);
             } else {
-                let unload = self.source.object.uri.sibling(name.unload_prefix);
+                let unload = uri.sibling(name.unload_prefix);
                 self.looked.push(format!("not at the places of {unload}, since no other object is evidence for it"));
             }
         }
@@ -214,43 +243,32 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// What the one of these sidecars says that is there. Each comes with the partition behind its unload prefix. If two
+    /// What the one of these sidecars says that is there. Only those below UNLOAD_PREFIX are looked at. Each comes with the partition behind its unload prefix. If two
     /// are there it is an error, since nothing tells which of them is the object's.
     async fn only_one(&mut self, sidecars: Vec<(String, &str)>) -> Result<Option<FoundColumns>, HeaderError> {
-        let (mut only, mut keys): (Option<(String, FoundColumns)>, Vec<String>) = (None, Vec::new());
-        for (key, partition) in sidecars {
-            if keys.contains(&key) {
+        let Search { settings, s3, source, .. } = *self;
+        let mut keys = HashSet::new();
+        let sidecars = sidecars.into_iter().filter(|(key, _)| key.starts_with(&settings.unload_prefix));
+        let sidecars: Vec<(Uri, &str)> = sidecars
+            .filter(|(key, _)| keys.insert(key.clone()))
+            .map(|(key, partition)| (source.object.uri.sibling(key), partition))
+            .collect();
+        let looks = stream::iter(&sidecars).map(|(uri, _)| s3.get_small(uri, columns::MAX_BYTES));
+        let mut looks = looks.buffered(SMALL_REQUESTS_AT_ONCE).zip(stream::iter(&sidecars));
+        let mut only: Option<(&Uri, FoundColumns)> = None;
+        while let Some((text, (uri, partition))) = looks.next().await {
+            let Some(text) = text? else {
+                self.looked.push(format!("{uri} (no such key)"));
                 continue;
+            };
+            let place = format!("the sidecar {uri}");
+            let found = found(Columns::parse(&text.bytes), ColumnsFrom::Sidecar, place, partition)?;
+            if let Some((one, _)) = only {
+                return Err(self.ambiguous(one, uri));
             }
-            keys.push(key.clone());
-            match (self.sidecar(key.clone(), partition).await?, &only) {
-                (None, _) => (),
-                (Some(found), None) => only = Some((key, found)),
-                (Some(_), Some((one, _))) => {
-                    let uri = &self.source.object.uri;
-                    return Err(self.ambiguous(&uri.sibling(one), &uri.sibling(key)));
-                }
-            }
+            only = Some((uri, found));
         }
         Ok(only.map(|(_, found)| found))
-    }
-
-    /// What a sidecar says. It is not looked at if it is not below UNLOAD_PREFIX.
-    async fn sidecar(&mut self, key: String, partition: &str) -> Result<Option<FoundColumns>, HeaderError> {
-        if !key.starts_with(&self.settings.unload_prefix) {
-            return Ok(None);
-        }
-        let uri = self.source.object.uri.sibling(key);
-        match self.s3.get_small(&uri, columns::MAX_BYTES).await? {
-            Some(text) => {
-                let place = format!("the sidecar {uri}");
-                found(Columns::parse(&text.bytes), ColumnsFrom::Sidecar, place, partition).map(Some)
-            }
-            None => {
-                self.looked.push(format!("{uri} (no such key)"));
-                Ok(None)
-            }
-        }
     }
 
     fn ambiguous(&self, one: &Uri, other: &Uri) -> HeaderError {

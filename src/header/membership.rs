@@ -3,8 +3,12 @@
 //! If a manifest lists the object, it belongs to that manifest's unload. Otherwise each reading of its key counts for
 //! which there is evidence among the objects beside it. See [`crate::unload::name`] for readings and evidence.
 
+use std::collections::HashSet;
+
+use futures_util::{StreamExt, stream};
+
 use super::HeaderError;
-use crate::s3::{Head, S3};
+use crate::s3::{Head, S3, SMALL_REQUESTS_AT_ONCE};
 use crate::seal::{JobId, Seal};
 use crate::settings::{Output, Settings};
 use crate::unload::name::{Evidence, Name, Number, readings};
@@ -58,13 +62,13 @@ pub async fn read_manifest(s3: &S3, uri: &Uri) -> Result<Option<Unload>, HeaderE
 pub async fn listings(s3: &S3, source: &Head, names: &[Name<'_>]) -> Result<Listings, HeaderError> {
     let uri = &source.object.uri;
     let mut listings = Listings::default();
-    let mut manifests: Vec<Uri> = Vec::new();
-    for manifest in names.iter().map(|name| uri.sibling(name.manifest())) {
-        if manifests.contains(&manifest) {
-            continue;
-        }
-        manifests.push(manifest.clone());
-        let Some(unload) = read_manifest(s3, &manifest).await? else {
+    let mut seen = HashSet::new();
+    let manifests = names.iter().map(|name| uri.sibling(name.manifest()));
+    let manifests: Vec<Uri> = manifests.filter(|manifest| seen.insert(manifest.clone())).collect();
+    let reads = stream::iter(&manifests).map(|manifest| read_manifest(s3, manifest));
+    let mut reads = reads.buffered(SMALL_REQUESTS_AT_ONCE).zip(stream::iter(&manifests));
+    while let Some((unload, manifest)) = reads.next().await {
+        let Some(unload) = unload? else {
             listings.looked.push(format!("{manifest} (no such manifest)"));
             continue;
         };

@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use futures_util::future::try_join;
 
 use super::context::Context;
 use super::existing::Existing;
@@ -13,9 +14,11 @@ use super::sources::Sources;
 use super::specification::{SourceStart, Specification, look_at_start};
 use super::try_end::{Assumptions, BeginAnew, TryEnd};
 use crate::copy::Assembly;
+use crate::copy::plan::Limits;
 use crate::error::Error;
 use crate::header::beginning::{Beginning, FirstRecord};
 use crate::header::{FoundColumns, HeaderError, HeaderLine};
+use crate::s3::ObjectVersion;
 use crate::seal::Seal;
 use crate::unload::Options;
 use crate::uri::Uri;
@@ -51,17 +54,28 @@ pub async fn assemble(
     if compression.is_some() {
         attributes.content_type.clone_from(&first.attributes.content_type);
     }
-    if first.tagged {
-        attributes.tagging = Some(s3.tagging(&first.object.uri).await?);
-    }
     let replaced = line.replaces(uri, &beginning, (&options, settings), compression, objects.len() == 1)?;
     let header = if replaced.is_some() { line.bytes(&existing.target, compression)? } else { Bytes::new() };
     let cut = &first_bytes.bytes[..replaced.unwrap_or_default()];
     let is_checked = settings.check_columns && !options.header && cut.len() <= beginning.length(false);
     let forbidden_header = is_checked.then(|| Bytes::copy_from_slice(line.without_ending()));
     let forbidden = forbidden_header.as_deref();
-    let required = RequiredBeginning { compression, cut, is_promised: options.header, forbidden_header: forbidden };
-    let sources = join(s3, objects, &first_bytes, &required, assumptions.slices_may_differ).await?;
+    let length = |object: &ObjectVersion| object.size + line.ending().len() as u64;
+    let most = header.len() as u64 + objects.iter().map(length).sum::<u64>();
+    let required = RequiredBeginning {
+        compression,
+        cut,
+        is_promised: options.header,
+        forbidden_header: forbidden,
+        all_are_read: most < Limits::AWS.min_part,
+    };
+    let joined = join(s3, &objects, &first_bytes, &required, assumptions.slices_may_differ);
+    let tags = async {
+        let uri = &first.object.uri;
+        if first.tagged { Ok(Some(s3.tagging(uri).await?)) } else { Ok(None) }
+    };
+    let sources;
+    (sources, attributes.tagging) = try_join(joined, tags).await?;
     let (job, columns) = (Some(context.job_id()), Some(line.columns()));
     let seal = Seal { fingerprint, job, columns, size: 0, crc: None, manifest_hash };
     let assembly = Assembly {

@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use super::context::Context;
 use super::demands::Subject;
 use super::sources::Sources;
-use crate::byte_range::ByteRange;
 use crate::error::Error;
 use crate::header::beginning::{self, Beginning, FirstRecord};
 use crate::header::{FoundColumns, HeaderError, lookup, membership};
@@ -68,7 +67,8 @@ async fn look_up(context: &Context<'_>, first: &Head) -> Result<FoundColumns, Er
     match &job.subject {
         Subject::Object { unload: None, .. } => Ok(lookup::of_object(settings, s3, first).await?),
         Subject::Folder { unload, .. } => Ok(lookup::of_unload(settings, s3, first, unload).await?),
-        Subject::Object { uri, unload: Some(unload) } => match lookup::of_unload(settings, s3, first, unload).await {
+        Subject::Object { uri, unload: Some(unload), .. } => match lookup::of_unload(settings, s3, first, unload).await
+        {
             Err(HeaderError::ColumnsNotFound { .. }) if membership::misfit(unload, first).is_some() => {
                 Err(Error::UnloadIncomplete(Box::new(incompleteness(unload, uri, first))))
             }
@@ -91,7 +91,7 @@ fn header_input(columns: Option<FoundColumns>, options: Options) -> Result<Contr
 
 /// Why objects that were unloaded with these options need no header, if they need none. If UNLOAD has put one on each of
 /// them (HEADER), they need another only if somebody has named other columns. A manifest names the same.
-fn needs_no_header(options: &Options, output: Output, columns: Option<&FoundColumns>) -> Option<&'static str> {
+pub fn needs_no_header(options: &Options, output: Output, columns: Option<&FoundColumns>) -> Option<&'static str> {
     let are_its_own = columns.is_none_or(|found| found.from == ColumnsFrom::Manifest);
     match options.dialect {
         Dialect::Parquet => Some("FORMAT PARQUET names its columns itself"),
@@ -106,9 +106,8 @@ fn needs_no_header(options: &Options, output: Output, columns: Option<&FoundColu
 /// Why sources need no names, if the first bytes of the first one that has rows tell.
 async fn names_itself(s3: &S3, objects: &[ObjectVersion], may_be_json: bool) -> Result<Option<&'static str>, S3Error> {
     for object in objects {
-        let Some(range) = ByteRange::new(0, LOOK.min(object.size)) else { continue };
-        let start = s3.get_range(object, range).await?;
-        let (is_whole, compression) = (range.end == object.size, Compression::of(&start));
+        let start = s3.start(object, LOOK).await?;
+        let (is_whole, compression) = (start.len() as u64 == object.size, Compression::of(&start));
         if Beginning::of(&start, is_whole, compression, &Dialect::Json).first != FirstRecord::Absent {
             return Ok(beginning::names_itself(&start, may_be_json));
         }

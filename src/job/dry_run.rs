@@ -62,13 +62,13 @@ pub enum AtKey {
 /// Goes through a job up to where something would be written, and changes nothing.
 pub async fn dry_run(settings: &Settings, s3: &S3, job: &Job, deadline: &Deadline) -> Result<Intent, Error> {
     let context = &Context { settings, s3, job, deadline, anew: false };
-    in_time(context, async |prepared| intent(context, prepared).await).await
+    in_time(context, intent).await
 }
 
 /// The same as if there were no final object yet, so that the header is made though it is there.
 pub async fn dry_run_anew(settings: &Settings, s3: &S3, job: &Job, deadline: &Deadline) -> Result<Intent, Error> {
     let context = &Context { settings, s3, job, deadline, anew: true };
-    in_time(context, async |prepared| intent(context, prepared).await).await
+    in_time(context, intent).await
 }
 
 async fn intent(context: &Context<'_>, prepared: Prepared) -> Result<Intent, Error> {

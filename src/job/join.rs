@@ -1,5 +1,6 @@
 //! The slices of an unload joined: how they are compressed, where their rows begin, and what comes between them.
 
+use futures_util::future::try_join3;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::byte_range::ByteRange;
@@ -22,6 +23,8 @@ pub struct RequiredBeginning<'a> {
     pub is_promised: bool,
     /// A header, without its line ending, that no source may begin with, since it might be a row.
     pub forbidden_header: Option<&'a [u8]>,
+    /// Whether all sources are read for the final object, since that is less than two parts.
+    pub all_are_read: bool,
 }
 
 /// The sources of a job, joined so that each row is on a line of its own and no header is between them. A source that is
@@ -29,7 +32,7 @@ pub struct RequiredBeginning<'a> {
 /// now.
 pub async fn join(
     s3: &S3,
-    objects: Vec<ObjectVersion>,
+    objects: &[ObjectVersion],
     first_bytes: &FirstBytes,
     required: &RequiredBeginning<'_>,
     check_all: bool,
@@ -44,35 +47,33 @@ pub async fn join(
     let last = objects.iter().zip(&begins).rposition(|(object, start)| object.size > *start);
     let looks = objects.iter().zip(&begins).enumerate().map(|(index, (object, start))| async move {
         let is_followed = last > Some(index) && object.size > *start;
-        let will_be_read = is_followed && required.cut.is_empty() && object.size < Limits::AWS.min_part;
-        if object.uri == first_bytes.uri || check_all || !will_be_read {
-            if required.cut.is_empty() {
-                begin(s3, object, first_bytes, required).await?;
-            }
-            let may_lack = is_followed && required.compression.is_none();
-            let newline = may_lack && last_byte(s3, object, first_bytes).await? != Some(b'\n');
-            return Ok((newline, false));
-        }
-        Ok::<_, Error>((false, true))
-    });
-    let looks: Vec<(bool, bool)> = stream::iter(looks).buffered(SMALL_REQUESTS_AT_ONCE).try_collect().await?;
-    let objects = objects.into_iter().map(|object| combined(s3, object));
-    let objects: Vec<ObjectVersion> = stream::iter(objects).buffered(SMALL_REQUESTS_AT_ONCE).try_collect().await?;
-    let joined = objects.into_iter().zip(begins).zip(looks).map(|((object, start), (newline, is_unchecked))| {
+        // The last source can be a part of its own, however small.
+        let is_small = (is_followed || required.all_are_read) && object.size < Limits::AWS.min_part;
+        let will_be_read = is_small && object.size > 0 && required.cut.is_empty();
+        let is_unchecked = object.uri != first_bytes.uri && !check_all && will_be_read;
+        let is_checked = async {
+            let is_due = required.cut.is_empty() && !is_unchecked;
+            if is_due { begin(s3, object, first_bytes, required).await.map(drop) } else { Ok(()) }
+        };
+        let lacks_newline = async {
+            let may_lack = is_followed && required.compression.is_none() && !is_unchecked;
+            Ok(may_lack && last_byte(s3, object, first_bytes).await? != Some(b'\n'))
+        };
+        let ((), newline, object) = try_join3(is_checked, lacks_newline, combined(s3, object)).await?;
         if object.size == 0 {
-            return Source::from(object);
+            return Ok(Source::from(object));
         }
-        let crc =
-            object.crc.map(|crc| crc.behind(Crc::of(crc.algorithm, &required.cut_up_to(start)), object.size - start));
-        Source { start, crc, newline, is_unchecked, is_intermediate: false, object }
+        let cut = |crc: Crc| crc.behind(Crc::of(crc.algorithm, &required.cut_up_to(*start)), object.size - start);
+        let crc = object.crc.map(cut);
+        Ok::<_, Error>(Source { start: *start, crc, newline, is_unchecked, is_intermediate: false, object })
     });
-    Ok(joined.collect())
+    stream::iter(looks).buffered(SMALL_REQUESTS_AT_ONCE).try_collect().await
 }
 
 /// The object with the CRC of the whole. If a multipart client wrote it, S3 may keep only the CRCs of its parts.
-async fn combined(s3: &S3, object: ObjectVersion) -> Result<ObjectVersion, S3Error> {
-    let crc = if object.is_composite { s3.crc_of_parts(&object).await? } else { object.crc };
-    Ok(ObjectVersion { crc, ..object })
+async fn combined(s3: &S3, object: &ObjectVersion) -> Result<ObjectVersion, Error> {
+    let crc = if object.is_composite { s3.crc_of_parts(object).await? } else { object.crc };
+    Ok(ObjectVersion { crc, ..object.clone() })
 }
 
 /// Where the rows of a source begin. Refuses a source that is compressed in another way than the first, or does not begin

@@ -7,6 +7,7 @@
 //! | one job: tried until it is finished | `run` |
 //! | one try up to where something is written, by the steps below from top to bottom | `prepare` |
 //! | what is at the final key already | `existing` |
+//! | what the steps below will most likely ask, begun at once | `ahead` |
 //! | what the final object is made of: the sources and their columns | `sources`, `columns` |
 //! | the header, and the sources behind it | `specification`, `assemble`, `join` |
 //! | then the copy, and the sources deleted if that is set | `run`, with [`crate::copy`] and `delete` |
@@ -21,6 +22,7 @@
 //! since. So whatever a try writes was made from what was there after the try began, and a try that began earlier can't
 //! overwrite it. Whenever something has changed during a try, the run begins anew.
 
+mod ahead;
 mod answer;
 mod assemble;
 mod columns;
@@ -43,5 +45,5 @@ pub use answer::{Answer, Ended};
 pub use demands::{Demand, Job, Subject, demands_of, demands_of_unload};
 pub use dry_run::{AtKey, Intent, PlannedObject, dry_run, dry_run_anew};
 pub use final_manifest::{DoneUnload, ManifestIntent};
-pub use handler::Handler;
+pub use handler::{Handler, JOBS_AT_ONCE};
 pub use run::run;

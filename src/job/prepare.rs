@@ -8,17 +8,19 @@ use super::existing::Existing;
 use super::prepared::{Prepared, Ready};
 use super::specification::specify;
 use super::try_end::{Assumptions, TryEnd};
-use super::{columns, sources};
+use super::{ahead, columns, sources};
 use crate::error::Error;
 
 /// Looks at everything, and changes nothing.
 pub async fn prepare(context: &Context<'_>, assumptions: &Assumptions) -> Result<TryEnd<Prepared>, Error> {
     let idle = |receipt| Ok(TryEnd::Finished(Prepared::Idle(receipt)));
     let existing = Existing::look(context, assumptions.compression).await?;
+    ahead::beside_the_source(context, &existing);
     let sources = match sources::look(context, &existing).await? {
         ControlFlow::Break(receipt) => return idle(receipt),
         ControlFlow::Continue(sources) => sources,
     };
+    ahead::behind_the_sources(context, &existing, &sources);
     let header = match columns::decide(context, &sources).await? {
         ControlFlow::Break(receipt) => return idle(receipt),
         ControlFlow::Continue(header) => header,

@@ -25,13 +25,16 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub async fn run(settings: &Settings, s3: &S3, job: &Job, deadline: &Deadline) -> Result<Receipt, Error> {
     let begun = Instant::now();
     let context = &Context { settings, s3, job, deadline, anew: false };
-    let receipt = in_time(context, async |prepared| carry_out(context, prepared).await).await?;
+    let receipt = in_time(context, carry_out).await?;
     Ok(receipt.measured(s3.effort(), begun.elapsed()))
 }
 
 /// Tries a job before the deadline, each time up to where something is written; and then `go_on`, which decides what
 /// becomes of it.
-pub async fn in_time<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> Result<T, Error>) -> Result<T, Error> {
+pub async fn in_time<T>(
+    context: &Context<'_>,
+    go_on: impl AsyncFn(&Context<'_>, Prepared) -> Result<T, Error>,
+) -> Result<T, Error> {
     let out_of_time = || Err(Error::OutOfTime { uri: context.job.uri().clone() });
     if context.deadline.left().is_zero() {
         return out_of_time();
@@ -39,14 +42,19 @@ pub async fn in_time<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> 
     context.deadline.before_end(tries(context, go_on)).await.unwrap_or_else(out_of_time)
 }
 
-async fn tries<T>(context: &Context<'_>, go_on: impl AsyncFn(Prepared) -> Result<T, Error>) -> Result<T, Error> {
-    let Context { settings, job, .. } = context;
+async fn tries<T>(
+    context: &Context<'_>,
+    go_on: impl AsyncFn(&Context<'_>, Prepared) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let Context { settings, s3, job, .. } = context;
     let compression = job.compression().or(settings.options.compression);
     let mut assumptions = Assumptions { compression, slices_may_differ: false };
     let (mut is_second_result, mut last) = (false, String::new());
     for number in 1..=MAX_TRIES {
+        // What another try has begun ahead is no answer for this one.
+        let context = &Context { s3: &s3.anew(), ..*context };
         let end = match prepare(context, &assumptions).await {
-            Ok(TryEnd::Finished(prepared)) => go_on(prepared).await.map(TryEnd::Finished),
+            Ok(TryEnd::Finished(prepared)) => go_on(context, prepared).await.map(TryEnd::Finished),
             Ok(TryEnd::BeginAnew(why)) => Ok(TryEnd::BeginAnew(why)),
             Err(error) => Err(error),
         };

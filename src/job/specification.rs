@@ -7,7 +7,8 @@ use super::columns::HeaderInput;
 use super::context::Context;
 use super::existing::Existing;
 use super::sources::Sources;
-use crate::copy::FirstBytes;
+use crate::byte_range::ByteRange;
+use crate::copy::{FirstBytes, first_bytes};
 use crate::error::Error;
 use crate::header::beginning::{self, Beginning, FirstRecord};
 use crate::header::{FoundColumns, HeaderLine, attributes};
@@ -85,7 +86,7 @@ pub async fn look_at_start(
     objects: &[ObjectVersion],
     options: &Options,
 ) -> Result<ControlFlow<Receipt, SourceStart>, Error> {
-    let first_bytes = FirstBytes::read(context.s3, objects, 0).await?;
+    let first_bytes = FirstBytes::read(context.s3, objects).await?;
     let bytes = &first_bytes.bytes;
     if let Some(reason) = beginning::names_itself(bytes, false) {
         return Ok(ControlFlow::Break(Receipt::idle(context.job.uri(), Outcome::Skipped, reason)));
@@ -108,14 +109,18 @@ async fn first_beginning(
     compression: Option<Compression>,
     options: &Options,
 ) -> Result<Beginning, Error> {
-    let of = |first: &FirstBytes| Beginning::of(&first.bytes, first.is_whole(), compression, &options.dialect);
-    let mut beginning = of(first_bytes);
+    let of = |bytes: &[u8], is_whole| Beginning::of(bytes, is_whole, compression, &options.dialect);
+    let mut beginning = of(&first_bytes.bytes, first_bytes.is_whole());
     let mut empty = HashSet::from([&objects[first_bytes.source].etag]);
-    for index in first_bytes.source + 1..objects.len() {
+    for object in &objects[first_bytes.source + 1..] {
         if compression.is_none() || beginning.first != FirstRecord::Absent {
             break;
-        } else if objects[index].size > 0 && empty.insert(&objects[index].etag) {
-            beginning = of(&FirstBytes::read(s3, objects, index).await?);
+        }
+        let Some(range) = ByteRange::new(0, first_bytes::LENGTH.min(object.size)) else { continue };
+        if empty.insert(&object.etag) {
+            // Of the other half, since this job holds first bytes already.
+            let _memory = s3.memory.bodies.reserve(range.length()).await;
+            beginning = of(&s3.get_range(object, range).await?, range.end == object.size);
         }
     }
     Ok(beginning)

@@ -1,5 +1,6 @@
 //! How the SDK's client is configured: retries, time-outs, connections and checksums.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -14,10 +15,12 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::BoxError;
 use aws_smithy_http_client::Builder as HttpClient;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use tokio::sync::Semaphore;
 
-use super::memory::UploadMemory;
-use super::traffic::{TooManyRequests, Traffic};
-use super::{MAX_PARTS, Owners, S3};
+use super::ahead::Ahead;
+use super::memory::Memory;
+use super::traffic::{TooManyRequests, Traffic, Watch};
+use super::{ALL_COPIES_AT_ONCE, ALL_SMALL_REQUESTS_AT_ONCE, MAX_PARTS, Owners, S3};
 
 /// How often a request is sent at most. The waits between are up to 1, 2, 4, 8, 16 and then 20 seconds, each
 /// shortened at random: about a minute in all.
@@ -48,11 +51,12 @@ impl S3 {
         let http = config.http_client().unwrap_or_else(|| http.build_https());
         let config = Builder::from(config)
             .http_client(http)
+            .interceptor(Watch)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .retry_partition(retries.build())
             .retry_classifier(TooManyRequests)
             .interceptor(LengthOfNothing)
-            .timeout_config(timeouts.build())
+            .timeout_config(timeouts.clone().build())
             // While S3 copies a part it sends nothing, which this protection takes for a stalled stream
             // (smithy-lang/smithy-rs#4439).
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
@@ -60,11 +64,16 @@ impl S3 {
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .build();
+        let patient = config.to_builder().timeout_config(timeouts.operation_attempt_timeout(LONG_TIMEOUT).build());
         S3 {
+            patient: Client::from_conf(patient.build()),
             client: Client::from_conf(config),
             traffic: Traffic::default(),
             owners: Owners::default(),
-            memory: UploadMemory::default(),
+            ahead: Ahead::default(),
+            small_requests: Arc::new(Semaphore::new(ALL_SMALL_REQUESTS_AT_ONCE)),
+            copies: Arc::new(Semaphore::new(ALL_COPIES_AT_ONCE)),
+            memory: Memory::default(),
             max_parts: MAX_PARTS,
         }
     }
@@ -97,7 +106,7 @@ impl Intercept for LengthOfNothing {
     }
 }
 
-/// The configuration of one request that may take longer than others.
+/// The configuration of one request that may take longer than all others.
 pub(super) fn with_timeout(attempt: Duration) -> Builder {
     Builder::default().timeout_config(TimeoutConfig::builder().operation_attempt_timeout(attempt).build())
 }

@@ -1,10 +1,10 @@
 //! Fields that several operations have in common, of requests and of answers.
 
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-use aws_sdk_s3::types::EncodingType;
+use aws_sdk_s3::types::{ChecksumType, EncodingType};
 use bytes::Bytes;
 
-use super::S3Error;
+use super::{S3Error, parts_in};
 
 /// The CRC that an answer has, whichever of the three algorithms it is of.
 macro_rules! crc_of {
@@ -15,6 +15,38 @@ macro_rules! crc_of {
             (Algorithm::Crc32c, $answer.checksum_crc32_c()),
         ];
         found.into_iter().find_map(|(algorithm, value)| Crc::parse(algorithm, value?))
+    }};
+}
+
+/// What HeadObject and a GetObject of the whole tell of an object, with the archive that it is in.
+macro_rules! head_of {
+    ($operation:literal, $uri:expr, $answer:expr, $archive:expr) => {{
+        let answer = $answer;
+        let (size, etag) = (answer.content_length.and_then(|size| u64::try_from(size).ok()), answer.e_tag.clone());
+        let (Some(size), Some(etag)) = (size, etag) else {
+            return Err(S3Error::unusable($operation, $uri, "no Content-Length or ETag"));
+        };
+        let is_crc32 = answer.checksum_crc32().or(answer.checksum_crc32_c()).is_some();
+        let is_composite = is_composite(answer.checksum_type(), is_crc32, &etag);
+        let crc = crc_of!(answer).filter(|_| !is_composite);
+        Head {
+            modified: answer.last_modified.map_or(0, |time| time.secs()),
+            tagged: answer.tag_count.is_some_and(|count| count > 0),
+            archive: $archive,
+            kms_key_id: answer.ssekms_key_id,
+            attributes: Attributes {
+                metadata: answer.metadata.unwrap_or_default(),
+                content_type: answer.content_type,
+                content_disposition: answer.content_disposition,
+                content_encoding: answer.content_encoding,
+                content_language: answer.content_language,
+                cache_control: answer.cache_control,
+                expires: answer.expires_string,
+                tagging: None,
+                kms_key_id: None,
+            },
+            object: ObjectVersion { uri: $uri.clone(), size, etag, crc, is_composite },
+        }
     }};
 }
 
@@ -46,7 +78,17 @@ macro_rules! with_attributes {
             .set_ssekms_key_id($attributes.kms_key_id.clone())
     };
 }
-pub(super) use {crc_of, with_attributes, with_crc};
+pub(super) use {crc_of, head_of, with_attributes, with_crc};
+
+/// Whether the checksum is a checksum of the parts' checksums. A server that does not say which of the two it is may
+/// drop the `-N` that tells it; then the checksum of any object in parts is taken for one, but for CRC64NVME, which is
+/// always of the whole (S3 user guide, "Checking object integrity").
+pub(super) fn is_composite(kind: Option<&ChecksumType>, is_crc32: bool, etag: &str) -> bool {
+    match kind {
+        Some(kind) => *kind == ChecksumType::Composite,
+        None => is_crc32 && parts_in(etag).is_some(),
+    }
+}
 
 /// A body that is sent in one piece. One that streams is sent in signed chunks, which several servers refuse or store
 /// wrongly.

@@ -1,5 +1,7 @@
-//! The S3 client: one function for each S3 operation, in `objects` and `uploads`. Nothing else knows the AWS SDK.
+//! The S3 client: one function for each S3 operation, in `objects`, `reads` and `uploads`; some of them can be begun
+//! `ahead`. Nothing else knows the AWS SDK.
 
+mod ahead;
 mod client;
 mod effort;
 mod error;
@@ -8,18 +10,23 @@ mod memory;
 mod object;
 mod objects;
 mod precondition;
+mod reads;
 mod traffic;
 mod uploads;
+
+use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Region;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::ahead::Ahead;
 pub use self::effort::{Effort, Progress};
 pub use self::error::{Regions, S3Error};
-pub use self::memory::{Reservation, UploadMemory};
-pub use self::object::{Attributes, Head, ListPage, ListedObject, ObjectVersion, SmallObject, parts_in};
+pub use self::memory::{HeldBytes, Memory, Reservation};
+pub use self::object::{Attributes, Head, ListPage, ListedObject, ObjectVersion, Seen, SmallObject, parts_in};
 pub use self::precondition::{Precondition, Stored};
 use self::traffic::Traffic;
 pub use self::uploads::{OpenUpload, UploadedPart};
@@ -27,17 +34,26 @@ use crate::uri::Uri;
 
 /// How many small requests one job makes at the same time, where it has many to make.
 pub const SMALL_REQUESTS_AT_ONCE: usize = 32;
+/// How many of them all jobs make at the same time, and how many copies. Each takes a connection, and a function has 1,024
+/// file descriptors (AWS, Lambda developer guide, "Lambda quotas").
+const ALL_SMALL_REQUESTS_AT_ONCE: usize = 128;
+const ALL_COPIES_AT_ONCE: usize = 512;
 
 /// How many parts an upload may have, and the highest number of one (S3 user guide, "Amazon S3 multipart upload limits").
 pub const MAX_PARTS: u16 = 10_000;
 
-/// The S3 client. Clones share their connections and the memory for uploads.
+/// The S3 client. Clones share their connections, the memory for bytes, and what was begun ahead.
 #[derive(Clone, Debug)]
 pub struct S3 {
     client: Client,
+    /// For requests whose bytes S3 has to receive or to copy.
+    patient: Client,
     traffic: Traffic,
     owners: Owners,
-    pub memory: UploadMemory,
+    ahead: Ahead,
+    small_requests: Arc<Semaphore>,
+    copies: Arc<Semaphore>,
+    pub memory: Memory,
     /// How many parts a plan may have: [`MAX_PARTS`], and less in tests that try with few slices what is done with many.
     pub max_parts: u16,
 }
@@ -100,4 +116,9 @@ impl S3 {
     {
         S3Error::new(operation, uri, error, self.client.config().region().map_or("", Region::as_ref))
     }
+}
+
+/// Waits for the turn of a request, which ends when this is dropped. Who has a turn waits for nothing but S3.
+async fn turn(of: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(of).acquire_owned().await.ok()
 }

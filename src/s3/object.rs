@@ -23,6 +23,15 @@ pub struct ObjectVersion {
     pub is_composite: bool,
 }
 
+/// What an event, a list or a manifest has told of an object. It is a hint: the object may be another by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// In bytes.
+    pub size: u64,
+    /// With or without its quotes; manifests tell none.
+    pub etag: Option<String>,
+}
+
 /// All that HeadObject tells.
 #[derive(Clone, Debug)]
 pub struct Head {
@@ -50,8 +59,7 @@ pub struct ListPage {
 #[derive(Clone, Debug)]
 pub struct ListedObject {
     pub key: String,
-    /// In bytes.
-    pub size: u64,
+    pub seen: Seen,
 }
 
 /// A small object, read whole.
@@ -77,6 +85,13 @@ pub struct Attributes {
     /// As URL query parameters.
     pub tagging: Option<String>,
     pub kms_key_id: Option<String>,
+}
+
+impl Seen {
+    /// Whether it was this version that was seen. Then that version was there before whatever is asked now.
+    pub fn is_of(&self, object: &ObjectVersion) -> bool {
+        self.etag.as_ref().is_some_and(|etag| etag.trim_matches('"') == object.etag.trim_matches('"'))
+    }
 }
 
 impl Head {

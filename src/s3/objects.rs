@@ -1,21 +1,11 @@
-//! Operations on whole objects, and lists of them.
+//! Operations on whole objects but reads of them, and lists.
 
-use std::fmt;
-use std::time::Duration;
-
-use aws_sdk_s3::error::DisplayErrorContext;
-use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ArchiveStatus, ChecksumMode, ChecksumType, EncodingType, ObjectAttributes, StorageClass};
-use bytes::{Bytes, BytesMut};
+use aws_sdk_s3::types::{ArchiveStatus, ChecksumMode, EncodingType, ObjectAttributes, StorageClass};
+use bytes::Bytes;
 
-use super::client::{ATTEMPTS, LONG_TIMEOUT, SHORT_TIMEOUT, with_timeout};
-use super::fields::{absent, crc_of, decoded, in_memory, with_attributes, with_crc};
-use super::{
-    Attributes, Head, ListPage, ListedObject, ObjectVersion, Precondition, S3, S3Error, SmallObject, Stored, parts_in,
-};
-use crate::byte_range::ByteRange;
+use super::fields::{absent, crc_of, decoded, head_of, in_memory, is_composite, with_attributes, with_crc};
+use super::{Attributes, Head, ListPage, ListedObject, ObjectVersion, Precondition, S3, S3Error, Seen, Stored, turn};
 use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
 
@@ -24,23 +14,25 @@ impl S3 {
     /// key only to who may decrypt it (S3 API reference, HeadObject), so that a refused request is sent again without
     /// asking for the CRC.
     pub async fn head(&self, uri: &Uri) -> Result<Option<Head>, S3Error> {
+        if let Some(begun) = self.ahead.take(|begun| &mut begun.heads, uri) {
+            return begun.await;
+        }
         match self.head_with(uri, Some(ChecksumMode::Enabled)).await {
             Err(error) if error.status == Some(403) => match self.head_with(uri, None).await {
                 Err(_) => Err(error),
                 head => head,
             },
             // The answer to a HEAD has no code: the one to a GET says what was wrong.
-            Err(error) if error.status == Some(400) && error.regions.is_none() => {
-                match self.get(uri, 1, |request| request.range("bytes=0-0")).await {
-                    Err(said) if said.status == Some(400) => Err(said),
-                    _ => Err(error),
-                }
-            }
+            Err(error) if error.status == Some(400) && error.regions.is_none() => match self.try_to_read(uri).await {
+                Err(said) if said.status == Some(400) => Err(said),
+                _ => Err(error),
+            },
             head => head,
         }
     }
 
     async fn head_with(&self, uri: &Uri, mode: Option<ChecksumMode>) -> Result<Option<Head>, S3Error> {
+        let _turn = turn(&self.small_requests).await;
         let request = self
             .client
             .head_object()
@@ -48,85 +40,12 @@ impl S3 {
             .set_expected_bucket_owner(self.owner(&uri.bucket))
             .key(&uri.key)
             .set_checksum_mode(mode);
-        let head = match request.customize().interceptor(self.traffic.clone()).send().await {
+        let head = match self.traffic.watch(request.send()).await {
             Ok(head) => head,
             Err(error) => return absent(self.error("HeadObject", uri, error)),
         };
-        let modified = head.last_modified.map_or(0, |time| time.secs());
-        let tagged = head.tag_count().is_some_and(|count| count > 0);
-        let is_composite = is_composite(&head);
-        let crc = crc_of!(head).filter(|_| !is_composite);
         let archive = archive(&head);
-        let attributes = Attributes {
-            metadata: head.metadata.unwrap_or_default(),
-            content_type: head.content_type,
-            content_disposition: head.content_disposition,
-            content_encoding: head.content_encoding,
-            content_language: head.content_language,
-            cache_control: head.cache_control,
-            expires: head.expires_string,
-            tagging: None,
-            kms_key_id: None,
-        };
-        let size = head.content_length.and_then(|size| u64::try_from(size).ok());
-        let (Some(size), Some(etag)) = (size, head.e_tag) else {
-            return Err(S3Error::unusable("HeadObject", uri, "no Content-Length or ETag"));
-        };
-        let object = ObjectVersion { uri: uri.clone(), size, etag, crc, is_composite };
-        Ok(Some(Head { object, attributes, archive, tagged, kms_key_id: head.ssekms_key_id, modified }))
-    }
-
-    /// GetObject of a whole small object; `None` if there is no such object, an error if it has more than `limit` bytes.
-    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<SmallObject>, S3Error> {
-        match self.get(uri, limit, |request| request).await {
-            Ok(found) => Ok(Some(found)),
-            Err(error) => absent(error),
-        }
-    }
-
-    /// GetObject of a range of the version that has this ETag.
-    pub async fn get_range(&self, object: &ObjectVersion, range: ByteRange) -> Result<Bytes, S3Error> {
-        let pinned = |request: GetObjectFluentBuilder| request.if_match(&object.etag).range(range.to_string());
-        let SmallObject { bytes, .. } = self.get(&object.uri, range.length(), pinned).await?;
-        match bytes.len() as u64 == range.length() {
-            true => Ok(bytes),
-            false => Err(S3Error::unusable("GetObject", &object.uri, &format!("{} bytes for {range}", bytes.len()))),
-        }
-    }
-
-    /// GetObject of at most `limit` bytes. The SDK retries only what fails before the body.
-    async fn get(
-        &self,
-        uri: &Uri,
-        limit: u64,
-        with: impl Fn(GetObjectFluentBuilder) -> GetObjectFluentBuilder,
-    ) -> Result<SmallObject, S3Error> {
-        let mut attempt = 1;
-        loop {
-            let request = with(
-                self.client
-                    .get_object()
-                    .bucket(&uri.bucket)
-                    .set_expected_bucket_owner(self.owner(&uri.bucket))
-                    .key(&uri.key),
-            );
-            let answer = request.customize().interceptor(self.traffic.clone()).send().await;
-            let answer = answer.map_err(|error| self.error("GetObject", uri, error))?;
-            let size = answer.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX);
-            if size > limit {
-                return Err(S3Error::too_long(uri, size, limit));
-            }
-            match read(uri, answer.body, size).await {
-                Err(_) if attempt < ATTEMPTS => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
-                result => {
-                    let bytes = result?;
-                    self.traffic.read(bytes.len() as u64);
-                    let modified = answer.last_modified.map_or(0, |time| time.secs());
-                    return Ok(SmallObject { bytes, etag: answer.e_tag.unwrap_or_default(), modified });
-                }
-            }
-            attempt += 1;
-        }
+        Ok(Some(head_of!("HeadObject", uri, head, archive)))
     }
 
     /// GetObjectAttributes, all pages: the CRC of the whole of an object in parts, combined from those of the parts.
@@ -136,6 +55,7 @@ impl S3 {
         let uri = &object.uri;
         let (mut whole, mut size, mut after) = (None::<Crc>, 0, None);
         loop {
+            let _turn = turn(&self.small_requests).await;
             let request = self
                 .client
                 .get_object_attributes()
@@ -145,7 +65,7 @@ impl S3 {
             let request =
                 request.object_attributes(ObjectAttributes::ObjectParts).object_attributes(ObjectAttributes::Etag);
             let request = request.set_part_number_marker(after.take());
-            let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+            let answer = self.traffic.watch(request.send()).await;
             let answer = match answer.map_err(|error| self.error("GetObjectAttributes", uri, error)) {
                 Err(error) if matches!(error.status, Some(400 | 405 | 501)) => return Ok(None),
                 answer => answer?,
@@ -171,13 +91,14 @@ impl S3 {
 
     /// GetObjectTagging, in the form in which CreateMultipartUpload takes it.
     pub async fn tagging(&self, uri: &Uri) -> Result<String, S3Error> {
+        let _turn = turn(&self.small_requests).await;
         let request = self
             .client
             .get_object_tagging()
             .bucket(&uri.bucket)
             .set_expected_bucket_owner(self.owner(&uri.bucket))
             .key(&uri.key);
-        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+        let answer = self.traffic.watch(request.send()).await;
         let answer = answer.map_err(|error| self.error("GetObjectTagging", uri, error))?;
         let encode =
             |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
@@ -187,15 +108,15 @@ impl S3 {
         Ok(tags.collect::<Vec<_>>().join("&"))
     }
 
-    /// ListObjectsV2, all pages: the keys that begin with `prefix`.
-    pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, S3Error> {
-        let (mut keys, mut token) = (Vec::new(), None);
+    /// ListObjectsV2, all pages: the objects whose keys begin with `prefix`.
+    pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ListedObject>, S3Error> {
+        let (mut objects, mut token) = (Vec::new(), None);
         loop {
             let page = self.list_page(bucket, prefix, token).await?;
-            keys.extend(page.objects.into_iter().map(|object| object.key));
+            objects.extend(page.objects);
             token = page.next;
             if token.is_none() {
-                return Ok(keys);
+                return Ok(objects);
             }
         }
     }
@@ -210,12 +131,12 @@ impl S3 {
             .prefix(prefix)
             .set_continuation_token(token);
         let request = request.encoding_type(EncodingType::Url);
-        let page = request.customize().interceptor(self.traffic.clone()).send().await;
+        let page = self.traffic.watch(request.send()).await;
         let page = page.map_err(|error| self.error("ListObjectsV2", &Uri::new(bucket, prefix), error))?;
         let encoding = page.encoding_type.as_ref();
         let objects = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
             let size = object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-            Some(ListedObject { key: decoded(object.key?, encoding), size })
+            Some(ListedObject { key: decoded(object.key?, encoding), seen: Seen { size, etag: object.e_tag } })
         });
         let objects = objects.collect();
         Ok(ListPage { objects, next: page.next_continuation_token.filter(|_| page.is_truncated == Some(true)) })
@@ -231,15 +152,14 @@ impl S3 {
         crc: Option<Crc>,
     ) -> Result<Stored, S3Error> {
         let request = self
-            .client
+            .patient
             .put_object()
             .bucket(&target.bucket)
             .set_expected_bucket_owner(self.owner(&target.bucket))
             .key(&target.key);
         let request = with_crc!(with_attributes!(request, attributes), crc).body(in_memory(body));
         let request = request.set_if_none_match(precondition.if_none_match()).set_if_match(precondition.if_match());
-        let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
-        let answer = request.send().await;
+        let answer = self.traffic.watch(request.send()).await;
         let answer = answer.map_err(|error| self.error("PutObject", target, error))?;
         let crc = crc_of!(answer);
         let etag = answer.e_tag.ok_or_else(|| S3Error::unusable("PutObject", target, "no ETag"))?;
@@ -248,6 +168,7 @@ impl S3 {
 
     /// DeleteObject, if the object still has this ETag; without one, whatever object is there.
     pub async fn delete(&self, uri: &Uri, etag: Option<&str>) -> Result<(), S3Error> {
+        let _turn = turn(&self.small_requests).await;
         let request = self
             .client
             .delete_object()
@@ -255,19 +176,8 @@ impl S3 {
             .set_expected_bucket_owner(self.owner(&uri.bucket))
             .key(&uri.key);
         let request = request.set_if_match(etag.map(str::to_owned));
-        let answer = request.customize().interceptor(self.traffic.clone()).send().await;
+        let answer = self.traffic.watch(request.send()).await;
         answer.map(drop).map_err(|error| self.error("DeleteObject", uri, error))
-    }
-}
-
-/// Whether the checksum is a checksum of the parts' checksums. A server that does not say which of the two it is may
-/// drop the `-N` that tells it; then the checksum of any object in parts is taken for one, but for CRC64NVME, which is
-/// always of the whole (S3 user guide, "Checking object integrity").
-fn is_composite(head: &HeadObjectOutput) -> bool {
-    let is_crc32 = head.checksum_crc32().or(head.checksum_crc32_c()).is_some();
-    match head.checksum_type() {
-        Some(kind) => *kind == ChecksumType::Composite,
-        None => is_crc32 && head.e_tag().and_then(parts_in).is_some(),
     }
 }
 
@@ -278,14 +188,4 @@ fn archive(head: &HeadObjectOutput) -> Option<String> {
     let place = class.map(StorageClass::as_str).or(head.archive_status().map(ArchiveStatus::as_str));
     let is_restored = head.restore().is_some_and(|restore| restore.contains("ongoing-request=\"false\""));
     place.filter(|_| !is_restored).map(str::to_owned)
-}
-
-/// Reads a body of a known length; HTTP sees to it that it has that length.
-async fn read(uri: &Uri, mut body: ByteStream, length: u64) -> Result<Bytes, S3Error> {
-    let cut = |what: &dyn fmt::Display| S3Error::broken_off(uri, what);
-    let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
-    while let Some(chunk) = tokio::time::timeout(SHORT_TIMEOUT, body.next()).await.map_err(|late| cut(&late))? {
-        bytes.extend_from_slice(&chunk.map_err(|error| cut(&DisplayErrorContext(error)))?);
-    }
-    Ok(bytes.freeze())
 }

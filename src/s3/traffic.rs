@@ -63,9 +63,27 @@ impl Traffic {
     }
 }
 
-impl Intercept for Traffic {
+impl Traffic {
+    /// Watches what a request sends. An interceptor of the request itself would do the same, and the SDK would put together
+    /// its whole configuration anew for each.
+    pub(super) fn watch<F: Future>(&self, request: F) -> impl Future<Output = F::Output> + use<F> {
+        // In a box, since the SDK's futures are large, and would lie within those of whoever sends.
+        SENDER.scope(self.clone(), Box::pin(request))
+    }
+}
+
+tokio::task_local! {
+    /// Who is sending a request in this task.
+    static SENDER: Traffic;
+}
+
+/// Tells the sender of each request.
+#[derive(Debug)]
+pub(super) struct Watch;
+
+impl Intercept for Watch {
     fn name(&self) -> &'static str {
-        "Traffic"
+        "Watch"
     }
 
     fn read_before_transmit(
@@ -75,7 +93,7 @@ impl Intercept for Traffic {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let request = context.request();
-        self.add(billed(request.method(), request.uri()));
+        SENDER.try_with(|sender| sender.add(billed(request.method(), request.uri())))?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::client::{LONG_TIMEOUT, with_timeout};
 use super::fields::{crc_of, decoded, in_memory, with_attributes, with_crc};
-use super::{Attributes, ObjectVersion, Precondition, S3, S3Error, Stored};
+use super::{Attributes, ObjectVersion, Precondition, S3, S3Error, Stored, turn};
 use crate::byte_range::ByteRange;
 use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
@@ -44,7 +44,7 @@ impl S3 {
         algorithm: Option<Algorithm>,
     ) -> Result<OpenUpload, S3Error> {
         let request = self
-            .client
+            .patient
             .create_multipart_upload()
             .bucket(&target.bucket)
             .set_expected_bucket_owner(self.owner(&target.bucket))
@@ -52,8 +52,7 @@ impl S3 {
         let request = with_attributes!(request, attributes)
             .set_checksum_algorithm(algorithm.map(ChecksumAlgorithm::from))
             .set_checksum_type(algorithm.map(|_| ChecksumType::FullObject));
-        let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
-        let answer = request.send().await;
+        let answer = self.traffic.watch(request.send()).await;
         let answer = answer.map_err(|error| self.error("CreateMultipartUpload", target, error))?;
         let id = answer.upload_id.ok_or_else(|| S3Error::unusable("CreateMultipartUpload", target, "no UploadId"))?;
         Ok(OpenUpload { target: target.clone(), id })
@@ -71,15 +70,14 @@ impl S3 {
         let size = body.len() as u64;
         let crc = algorithm.map(|algorithm| Crc::of(algorithm, &body));
         let request = self
-            .client
+            .patient
             .upload_part()
             .bucket(&target.bucket)
             .set_expected_bucket_owner(self.owner(&target.bucket))
             .key(&target.key)
             .upload_id(id);
         let request = with_crc!(request, crc).part_number(number).body(in_memory(body));
-        let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
-        let answer = request.send().await;
+        let answer = self.traffic.watch(request.send()).await;
         let error = |error: S3Error| error.of_part(number);
         let answer = answer.map_err(|failure| error(self.error("UploadPart", target, failure)))?;
         let etag = answer.e_tag.ok_or_else(|| error(S3Error::unusable("UploadPart", target, "no ETag")))?;
@@ -97,6 +95,7 @@ impl S3 {
         let OpenUpload { target, id } = upload;
         let slowest = Duration::from_secs(range.length() / SLOWEST_COPY);
         let part = (range.length() < source.size).then(|| range.to_string());
+        let _turn = turn(&self.copies).await;
         let request = self
             .client
             .upload_part_copy()
@@ -111,10 +110,13 @@ impl S3 {
             .set_expected_source_bucket_owner(self.owner(&source.uri.bucket))
             .set_copy_source_range(part)
             .customize()
-            .interceptor(self.traffic.clone())
             .config_override(with_timeout(LONG_TIMEOUT + slowest));
         let error = |error: S3Error| error.of_part(number);
-        let answer = request.send().await.map_err(|failure| error(self.error("UploadPartCopy", target, failure)))?;
+        let answer = self
+            .traffic
+            .watch(request.send())
+            .await
+            .map_err(|failure| error(self.error("UploadPartCopy", target, failure)))?;
         let result = answer.copy_part_result.as_ref();
         let crc = result.and_then(|result| crc_of!(result));
         let etag = result.and_then(|result| result.e_tag.clone());
@@ -150,9 +152,8 @@ impl S3 {
             .mpu_object_size(i64::try_from(size).unwrap_or(i64::MAX))
             .set_if_none_match(precondition.if_none_match())
             .set_if_match(precondition.if_match());
-        let request =
-            request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(COMPLETION_TIMEOUT));
-        let answer = request.send().await;
+        let request = request.customize().config_override(with_timeout(COMPLETION_TIMEOUT));
+        let answer = self.traffic.watch(request.send()).await;
         let answer = answer.map_err(|error| self.error("CompleteMultipartUpload", target, error))?;
         let crc = crc_of!(answer);
         let etag = answer.e_tag.ok_or_else(|| S3Error::unusable("CompleteMultipartUpload", target, "no ETag"))?;
@@ -163,14 +164,13 @@ impl S3 {
     pub async fn abort(&self, upload: &OpenUpload) -> Result<(), S3Error> {
         let OpenUpload { target, id } = upload;
         let request = self
-            .client
+            .patient
             .abort_multipart_upload()
             .bucket(&target.bucket)
             .set_expected_bucket_owner(self.owner(&target.bucket))
             .key(&target.key)
             .upload_id(id);
-        let request = request.customize().interceptor(self.traffic.clone()).config_override(with_timeout(LONG_TIMEOUT));
-        let answer = request.send().await;
+        let answer = self.traffic.watch(request.send()).await;
         match answer.map_err(|error| self.error("AbortMultipartUpload", target, error)) {
             Err(error) if error.status != Some(404) => Err(error),
             _ => Ok(()),
@@ -190,7 +190,7 @@ impl S3 {
                 .key(&target.key)
                 .upload_id(id);
             let request = request.set_part_number_marker(after.take());
-            let page = request.customize().interceptor(self.traffic.clone()).send().await;
+            let page = self.traffic.watch(request.send()).await;
             let page = match page.map_err(|error| self.error("ListParts", target, error)) {
                 Err(error) if error.status == Some(404) => return Ok(Vec::new()),
                 page => page?,
@@ -208,6 +208,9 @@ impl S3 {
 
     /// ListMultipartUploads, all pages: the uploads to this very key. Empty for a server that has no such list.
     pub async fn uploads(&self, target: &Uri) -> Result<Vec<OpenUpload>, S3Error> {
+        if let Some(begun) = self.ahead.take(|begun| &mut begun.uploads, target) {
+            return begun.await;
+        }
         let mut uploads = self.uploads_below(target).await?;
         uploads.retain(|upload| upload.target == *target);
         Ok(uploads)
@@ -225,7 +228,7 @@ impl S3 {
                 .prefix(&target.key);
             let request = request.set_key_marker(after.0.take()).set_upload_id_marker(after.1.take());
             let request = request.encoding_type(EncodingType::Url);
-            let page = request.customize().interceptor(self.traffic.clone()).send().await;
+            let page = self.traffic.watch(request.send()).await;
             let page = match page.map_err(|error| self.error("ListMultipartUploads", target, error)) {
                 Err(error) if error.status == Some(501) => return Ok(uploads),
                 // `rclone serve s3` says so of a bucket without uploads.

@@ -33,6 +33,8 @@ enum News {
     Rows,
     /// Other names, in a new sidecar.
     Names,
+    /// A new sidecar, and then other rows: a whole UNLOAD with other columns.
+    NamesAndRows,
     /// Other rows in all slices, and the manifest of them, with OUTPUT=single.
     Unload,
     /// None: the same event twice.
@@ -55,6 +57,7 @@ fn gated(local: &LocalS3, news: News, large: bool) -> Gate {
             News::Rows if large => request.operation == "HeadObject" || request.copy_source.is_some(),
             News::Rows => request.key == KEY,
             News::Names => request.key == SIDECAR,
+            News::NamesAndRows => [KEY, SIDECAR].contains(&request.key.as_str()),
             // The last slice is looked at right behind the first.
             News::Unload => request.key == MANIFEST || request.key == KEY && request.operation == "HeadObject",
             News::Nothing | News::Slices => false,
@@ -72,7 +75,12 @@ fn gated(local: &LocalS3, news: News, large: bool) -> Gate {
             _ => false,
         };
         (changes || clears || is_shared || [FINAL, WHOLE].contains(&request.key.as_str()) && ends).then(|| {
-            queue.lock().unwrap().push_back(turn);
+            let mut queue = queue.lock().unwrap();
+            // Of what goes side by side, the sidecar is answered first, which may then be older than the rows.
+            match request.key == SIDECAR {
+                true => queue.push_front(turn),
+                false => queue.push_back(turn),
+            }
             Fault::Held(held)
         })
     });
@@ -140,6 +148,10 @@ async fn order(news: News, sources: &[Object; 2], passes: &[bool]) -> Vec<bool> 
                 News::Rows => local.put("bucket", KEY, newest),
                 News::Unload => put_unload(&local, &newest),
                 News::Names => local.put("bucket", SIDECAR, Object::new("x,y,z")),
+                News::NamesAndRows => {
+                    local.put("bucket", SIDECAR, Object::new("x,y,z"));
+                    local.put("bucket", KEY, newest);
+                }
                 News::Nothing | News::Slices => (),
             }
             started(&newer, news).await.unwrap()
@@ -147,8 +159,17 @@ async fn order(news: News, sources: &[Object; 2], passes: &[bool]) -> Vec<bool> 
     });
 
     let (mut taken, mut turns, mut whose) = (Vec::new(), Vec::new(), 0);
+    let whole = |header: &str, rows: &[&Object]| {
+        let mut whole = Content::from(header.to_owned());
+        rows.iter().for_each(|rows| whole.append(&rows.content));
+        whole
+    };
     loop {
         settle().await;
+        // Names that an app wrote before it unloaded are those of all rows that come after.
+        let is_wrong = |found: Object| found.content == whole("a|b|c\n", &[&sources[1]]);
+        let mixes = matches!(news, News::NamesAndRows) && local.get("bucket", FINAL).is_some_and(is_wrong);
+        assert!(!mixes, "{turns:?}: new rows under old names");
         let ready = gates.each_ref().map(|gate| !gate.lock().unwrap().is_empty());
         match ready {
             [false, false] if first.is_finished() && second.is_finished() => break,
@@ -171,12 +192,11 @@ async fn order(news: News, sources: &[Object; 2], passes: &[bool]) -> Vec<bool> 
         News::Rows => (FINAL, "a|b|c\n", vec![&sources[1]]),
         News::Unload => (WHOLE, "a|b|c\n", vec![&sources[1]; 2]),
         News::Names => (FINAL, "x|y|z\n", vec![&sources[0]]),
+        News::NamesAndRows => (FINAL, "x|y|z\n", vec![&sources[1]]),
         News::Nothing => (FINAL, "a|b|c\n", vec![&sources[0]]),
         News::Slices => (WHOLE, "a|b|c\n", vec![&sources[0]; SLICES]),
     };
-    let mut expected = Content::from(header);
-    rows.iter().for_each(|rows| expected.append(&rows.content));
-    assert!(local.get("bucket", target).unwrap().content == expected, "{turns:?}");
+    assert!(local.get("bucket", target).unwrap().content == whole(header, &rows), "{turns:?}");
     assert!(local.uploads().is_empty(), "{turns:?}");
     assert!(!local.keys("bucket").iter().any(|key| key.starts_with(".unload-header/")), "{turns:?}");
     taken
@@ -212,6 +232,16 @@ async fn small_objects_with_new_rows() {
 #[tokio::test(start_paused = true)]
 async fn small_objects_with_new_names() {
     every_order("small, new names", News::Names, 100).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_objects_with_new_names_and_rows() {
+    every_order("small, new names and rows", News::NamesAndRows, 100).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_objects_with_new_names_and_rows() {
+    every_order("large, new names and rows", News::NamesAndRows, 6 * MIB).await;
 }
 
 #[tokio::test(start_paused = true)]

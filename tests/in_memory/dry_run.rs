@@ -105,7 +105,7 @@ async fn a_dry_run_says_what_the_run_then_does() {
         let world = World::in_memory().await;
         let (handler, events) = shape.made(&world).await;
         for key in events {
-            let demands = demands_of(&handler.settings, &handler.s3, &Uri::new("bucket", key)).await.unwrap();
+            let demands = demands_of(&handler.settings, &handler.s3, &Uri::new("bucket", key), None).await.unwrap();
             for demand in demands {
                 let Demand::Job(job) = demand else { continue };
                 jobs += 1;
@@ -146,10 +146,12 @@ async fn parts_that_are_there_already_are_not_forecast() {
     let handler = world.handler(&[("CHECK_COLUMNS", "off")]);
     let uri = Uri::new("bucket", "unload/q_0000_part_00");
     let job =
-        demands_of(&handler.settings, &handler.s3, &uri).await.unwrap().into_iter().find_map(|demand| match demand {
-            Demand::Job(job) => Some(job),
-            Demand::Idle(_) => None,
-        });
+        demands_of(&handler.settings, &handler.s3, &uri, None).await.unwrap().into_iter().find_map(
+            |demand| match demand {
+                Demand::Job(job) => Some(job),
+                Demand::Idle(_) => None,
+            },
+        );
     let (job, mut copies) = (job.unwrap(), 0);
     world.local().judge(move |request| {
         let is_copy = request.operation == "UploadPartCopy";

@@ -342,7 +342,7 @@ async fn a_killed_run_is_cleared_up_after_by_the_next() {
     let create = world.client.create_multipart_upload().bucket("bucket").key(of_another.1);
     create.send().await.unwrap();
     let (handler, deadline) = (world.handler(&SINGLE), Deadline::after(MAX_TIMEOUT));
-    let demands = demands_of(&handler.settings, &handler.s3, &Uri::new("bucket", MANIFEST)).await.unwrap();
+    let demands = demands_of(&handler.settings, &handler.s3, &Uri::new("bucket", MANIFEST), None).await.unwrap();
     let Some(Demand::Job(job)) = demands.into_iter().next() else { panic!("no job") };
     let Ok(Intent::Idle { receipt, .. }) = dry_run(&handler.settings, &handler.s3.counting(), &job, &deadline).await
     else {
@@ -435,7 +435,8 @@ async fn a_dry_run_says_what_the_run_then_does() {
                 world.local().judge(|_| None);
             }
             let (handler, deadline) = (world.handler(&SINGLE), Deadline::after(MAX_TIMEOUT));
-            let demands = demands_of(&handler.settings, &handler.s3, &Uri::new("bucket", MANIFEST)).await.unwrap();
+            let demands =
+                demands_of(&handler.settings, &handler.s3, &Uri::new("bucket", MANIFEST), None).await.unwrap();
             let Some(Demand::Job(job)) = demands.into_iter().next() else { panic!("no job") };
             let before = world.local().keys("bucket");
             let intent = dry_run(&handler.settings, &handler.s3.counting(), &job, &deadline).await.unwrap();

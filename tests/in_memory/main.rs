@@ -3,6 +3,7 @@
 
 mod accounts;
 mod arrival_order;
+mod at_once;
 mod book;
 mod bucket;
 mod cleanup;
@@ -44,7 +45,7 @@ mod resume;
 // The samples and their bucket are in the library with that feature only.
 #[cfg(feature = "cli")]
 mod sample_events;
-
+mod steps;
 mod troubleshooting;
 mod ways_in;
 mod wire;

@@ -77,7 +77,7 @@ proptest! {
         let object = serde_json::json!({"bucket": {"name": "b"}, "object": {"key": encoded}});
         let event = serde_json::json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": object}]});
         let notices = event::parse(&event).messages.remove(0).notices;
-        prop_assert_eq!(notices[0].as_ref().unwrap(), &Notice::Created(Uri::new("b", key)));
+        prop_assert_eq!(notices[0].as_ref().unwrap(), &Notice::Created { uri: Uri::new("b", key), seen: None });
     }
 
     /// S3 decodes a copy source as a form does: the key must survive that.

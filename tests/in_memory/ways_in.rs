@@ -107,7 +107,7 @@ async fn a_manifest_of_ten_slices_is_done_beside_nine_small_messages() {
 async fn messages_for_which_there_was_no_time_are_kept() {
     let world = World::in_memory().await;
     world.local().put("bucket", "unload/q_.headers", Object::new("a"));
-    let keys: Vec<String> = (0..10).map(|slice| format!("unload/q_{slice:04}_part_00")).collect();
+    let keys: Vec<String> = (0..80).map(|slice| format!("unload/q_{slice:04}_part_00")).collect();
     keys.iter().for_each(|key| world.local().put("bucket", key, Object::new("1\n")));
     world.local().judge(|request| {
         let is_slow = request.operation == "PutObject" && !request.key.ends_with("q_0009_part_00");
@@ -117,7 +117,7 @@ async fn messages_for_which_there_was_no_time_are_kept() {
     let begun = tokio::time::Instant::now();
     let kept = failed(&answer(&world, &[], &queue(&bodies), Duration::from_secs(50)).await);
     assert!(begun.elapsed() < Duration::from_secs(50));
-    assert!(!kept.is_empty() && kept.len() < 10, "{kept:?}");
+    assert!(!kept.is_empty() && kept.len() < 80, "{kept:?}");
     world.local().judge(|_| None);
     assert_eq!(failed(&answer(&world, &[], &queue(&bodies), MAX_TIMEOUT).await), [0_usize; 0]);
 }

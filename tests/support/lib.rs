@@ -168,9 +168,15 @@ impl World {
         json!({"Records": keys.iter().map(|key| self.record("ObjectCreated:Put", key)).collect::<Vec<_>>()})
     }
 
+    /// As S3 writes it; on another server without the size and the ETag, which S3 tells of objects that were created.
     pub fn record(&self, event_name: &str, key: &str) -> Value {
-        let key = utf8_percent_encode(key, NON_ALPHANUMERIC).to_string().replace("%20", "+").replace("%2F", "/");
-        json!({"eventName": event_name, "s3": {"bucket": {"name": self.bucket}, "object": {"key": key, "size": 1}}})
+        let encoded = utf8_percent_encode(key, NON_ALPHANUMERIC).to_string().replace("%20", "+").replace("%2F", "/");
+        let mut object = json!({"key": encoded});
+        if let Some(found) = self.local.as_ref().and_then(|local| local.get(&self.bucket, key)) {
+            object["size"] = found.content.length().into();
+            object["eTag"] = found.etag.into();
+        }
+        json!({"eventName": event_name, "s3": {"bucket": {"name": self.bucket}, "object": object}})
     }
 
     pub async fn run(&self, variables: &[(&str, &str)], keys: &[&str]) -> Result<Answer, Error> {

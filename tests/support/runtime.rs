@@ -11,15 +11,18 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinHandle;
 
 use crate::World;
 
 pub struct Function {
     process: Child,
+    log: JoinHandle<String>,
     events: Sender<Value>,
     answers: Receiver<(String, Value)>,
     /// Becomes true at the first `/next`.
@@ -73,7 +76,7 @@ impl Function {
                 tokio::spawn(async move { connection.await.ok() });
             }
         });
-        let process = Command::new(binary)
+        let mut process = Command::new(binary)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", api)
             .env("AWS_LAMBDA_FUNCTION_NAME", "unload-header")
@@ -88,7 +91,14 @@ impl Function {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Function { process, events, answers, ready }
+        // Read all the time, since the function waits where a pipe is full.
+        let mut stdout = process.stdout.take().unwrap();
+        let log = tokio::spawn(async move {
+            let mut log = String::new();
+            stdout.read_to_string(&mut log).await.unwrap();
+            log
+        });
+        Function { process, log, events, answers, ready }
     }
 
     /// Sends an event; `response` or `error`, and its body.
@@ -99,17 +109,19 @@ impl Function {
 
     /// VmHWM of the process, in MiB.
     pub fn peak_memory(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id().unwrap())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+        usage(self.id()).unwrap().peak
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id().unwrap()
     }
 
     /// Ends it, and returns what it has logged: JSON lines.
     pub async fn log(mut self) -> Vec<Value> {
         self.process.start_kill().unwrap();
-        let output = self.process.wait_with_output().await.unwrap();
-        let lines = String::from_utf8(output.stdout).unwrap();
-        lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.process.wait().await.unwrap();
+        let log = self.log.await.unwrap();
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Waits for it to end by itself: whether it succeeded, and its last words.
@@ -117,6 +129,29 @@ impl Function {
         let output = self.process.wait_with_output().await.unwrap();
         (output.status.success(), String::from_utf8(output.stderr).unwrap())
     }
+}
+
+/// What a process has used so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// In seconds.
+    pub cpu: f64,
+    /// VmHWM, in MiB.
+    pub peak: f64,
+    /// File descriptors that are open now.
+    pub files: usize,
+}
+
+/// `None` once the process has ended.
+pub fn usage(process: u32) -> Option<Usage> {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/{process}/{name}")).ok();
+    let (status, stat) = (read("status")?, read("stat")?);
+    let peak = status.lines().find(|line| line.starts_with("VmHWM"))?.split_whitespace().nth(1)?.parse::<f64>().ok()?;
+    // Times are fields 14 and 15, in hundredths of a second; the name in field 2 may have spaces (proc(5)).
+    let times = stat.rsplit(')').next()?.split_whitespace().skip(11).take(2);
+    let ticks: f64 = times.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).ok()?.count();
+    Some(Usage { cpu: ticks / 100.0, peak: peak / 1_024.0, files })
 }
 
 fn invocation(event: &Value) -> Response<Full<Bytes>> {

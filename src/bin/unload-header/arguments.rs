@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use unload_header::job::JOBS_AT_ONCE;
 use unload_header::uri::Uri;
 
 /// Column headers on what Amazon Redshift UNLOADs to S3
@@ -122,7 +123,7 @@ pub struct Scope {
     #[command(flatten)]
     pub selection: Selection,
     /// How many are worked on at the same time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = JOBS_AT_ONCE, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,
     /// A line of JSON for each on standard output, and nothing else there
     #[arg(long)]

@@ -147,8 +147,8 @@ pub async fn run(check: Check) -> Result<(), Failure> {
     uploads.retain(|upload| is_all || wanted.targets.contains(&upload.target));
     if settings.output == Output::Single && is_all {
         let intermediates = finals.sibling(INTERMEDIATES);
-        for key in s3.list(&intermediates.bucket, INTERMEDIATES).await? {
-            tell(&intermediate(s3, finals.sibling(key)).await?)?;
+        for object in s3.list(&intermediates.bucket, INTERMEDIATES).await? {
+            tell(&intermediate(s3, finals.sibling(object.key)).await?)?;
         }
         uploads.retain(|upload| !upload.target.key.starts_with(INTERMEDIATES));
         uploads.extend(s3.uploads_below(&intermediates).await?);
@@ -256,8 +256,8 @@ async fn orphans(
     if settings.delete_source || finals.key.is_empty() && settings.final_bucket.is_none() {
         return Ok(Vec::new());
     }
-    let keys = s3.list(&finals.bucket, &finals.key).await?;
-    let others = keys.into_iter().map(|key| finals.sibling(key));
+    let objects = s3.list(&finals.bucket, &finals.key).await?;
+    let others = objects.into_iter().map(|object| finals.sibling(object.key));
     let others = others.filter(|uri| !wanted.targets.contains(uri) && !uri.key.starts_with(INTERMEDIATES));
     let found = stream::iter(others).map(|uri| async move {
         let seal = s3.head(&uri).await?.as_ref().and_then(Seal::on);

@@ -46,7 +46,7 @@ pub async fn units_of(
     let mut keys = Keys { settings, s3, place, listed, prefixes: &found.prefixes, others: HashMap::new() };
     let (mut units, mut unclear) = (Vec::new(), BTreeMap::new());
     let mut slices: BTreeMap<&str, Vec<Entry>> = BTreeMap::new();
-    for ListedObject { key, size } in found.data {
+    for ListedObject { key, seen } in found.data {
         let uri = place.sibling(key);
         let name = match keys.reading(key).await? {
             Reading::One(name) => name,
@@ -61,7 +61,7 @@ pub async fn units_of(
         let why = if found.prefixes.contains(prefix) {
             format!("{}, of its unload, does not list it", place.sibling(name.manifest()))
         } else if name.number != Number::None || is_meant {
-            slices.entry(prefix).or_default().push(Entry { uri, size: Some(*size), rows: None, mandatory: None });
+            slices.entry(prefix).or_default().push(Entry { uri, size: Some(seen.size), rows: None, mandatory: None });
             continue;
         } else if settings.unload_prefix.starts_with(prefix) {
             format!(

@@ -72,7 +72,7 @@ pub async fn set(
 pub async fn show(place: &Uri, flags: &SettingFlags) -> Result<(), Failure> {
     let settings = &settings(flags)?;
     let (s3, deadline, mut out) = (client(settings).await, Deadline::after(MAX_TIMEOUT), stdout());
-    for demand in demands_of(settings, &s3, place).await? {
+    for demand in demands_of(settings, &s3, place, None).await? {
         let job = match demand {
             Demand::Idle(receipt) => {
                 let reason = receipt.reason.unwrap_or_default();

@@ -4,7 +4,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use unload_header::error::Error;
 use unload_header::job::{Demand, demands_of, demands_of_unload};
 use unload_header::receipt::Receipt;
-use unload_header::s3::S3;
+use unload_header::s3::{S3, Seen};
 use unload_header::settings::Settings;
 use unload_header::unload::Unload;
 use unload_header::uri::Uri;
@@ -13,10 +13,10 @@ use crate::arguments::Selection;
 
 /// What jobs are made of.
 pub enum Unit {
-    /// A data object, or with OUTPUT=single a manifest.
-    Object(Uri),
+    /// A data object, and what a list has told of it; or with OUTPUT=single a manifest.
+    Object(Uri, Option<Seen>),
     /// OUTPUT=each: the data objects that a manifest lists.
-    Listed { manifest: Uri, objects: Vec<Uri> },
+    Listed { manifest: Uri, objects: Vec<(Uri, Seen)> },
     /// The slices of an unload without a manifest.
     Found(Unload),
     /// Nothing, for the reason that the receipt gives.
@@ -50,15 +50,15 @@ impl Globs {
 impl Unit {
     pub async fn demands(self, settings: &Settings, s3: &S3) -> Result<Vec<Demand>, Error> {
         match self {
-            Unit::Object(uri) => demands_of(settings, s3, &uri).await,
+            Unit::Object(uri, seen) => demands_of(settings, s3, &uri, seen).await,
             Unit::Listed { manifest, objects } => {
-                let mut demands = demands_of(settings, s3, &manifest).await?;
+                let mut demands = demands_of(settings, s3, &manifest, None).await?;
                 // Where a manifest asks for no jobs, since a sidecar names the columns or it is not VERBOSE, the events of
                 // its objects do.
                 if !demands.iter().any(|demand| matches!(demand, Demand::Job(_))) && !objects.is_empty() {
                     demands.clear();
-                    for object in &objects {
-                        demands.extend(demands_of(settings, s3, object).await?);
+                    for (object, seen) in objects {
+                        demands.extend(demands_of(settings, s3, &object, Some(seen)).await?);
                     }
                 }
                 Ok(demands)
@@ -71,7 +71,7 @@ impl Unit {
     /// What it is of, for messages.
     pub fn uri(&self) -> Uri {
         match self {
-            Unit::Object(uri) | Unit::Listed { manifest: uri, .. } => uri.clone(),
+            Unit::Object(uri, _) | Unit::Listed { manifest: uri, .. } => uri.clone(),
             Unit::Found(unload) => unload.manifest.sibling(unload.prefix()),
             Unit::Left(receipt) => receipt.sources.first().and_then(|uri| Uri::parse(uri)).unwrap_or(Uri::new("", "")),
         }

@@ -35,14 +35,15 @@ pub fn units<'a>(
     if !by_manifest {
         let taken = objects.try_filter(|object: &ListedObject| std::future::ready(globs.take(&object.key)));
         let data = taken.try_filter_map(async |object| {
-            let uri = place.sibling(object.key);
+            let ListedObject { key, seen } = object;
+            let uri = place.sibling(key);
             let is_data = match Role::of(&uri.key) {
                 Role::Data => true,
                 // Any object may have a manifest's name. What can't be read is told by its own job.
                 Role::Manifest => matches!(read_manifest(s3, &uri).await, Ok(None) | Err(HeaderError::S3(_))),
                 Role::Sidecar | Role::DirectoryMarker => false,
             };
-            Ok(is_data.then_some(Unit::Object(uri)))
+            Ok(is_data.then_some(Unit::Object(uri, Some(seen))))
         });
         return data.boxed_local();
     }
@@ -85,13 +86,14 @@ async fn grouped(
         let keys: Vec<&str> = entries.map(|uri| uri.key.as_str()).collect();
         let manifest = unload.manifest.clone();
         if single {
-            units.extend(globs.take(unload.prefix()).then_some(Unit::Object(manifest)));
+            units.extend(globs.take(unload.prefix()).then_some(Unit::Object(manifest, None)));
             listed.extend(keys);
         // Of an unload that globs leave a part of, each data object is by itself.
         } else if keys.iter().all(|key| globs.take(key)) && !globs.exclude.is_match(&manifest.key) {
             let is_there: HashSet<&str> = keys.iter().copied().collect();
             let objects = data.iter().filter(|object| is_there.contains(object.key.as_str()));
-            units.push(Unit::Listed { manifest, objects: objects.map(|object| place.sibling(&object.key)).collect() });
+            let objects = objects.map(|object| (place.sibling(&object.key), object.seen.clone()));
+            units.push(Unit::Listed { manifest, objects: objects.collect() });
             listed.extend(keys);
         }
     }
@@ -102,7 +104,7 @@ async fn grouped(
         units.extend(found::units_of(settings, s3, place, globs, found).await?);
     } else {
         let taken = others.filter(|object| globs.take(&object.key));
-        units.extend(taken.map(|object| Unit::Object(place.sibling(&object.key))));
+        units.extend(taken.map(|object| Unit::Object(place.sibling(&object.key), Some(object.seen.clone()))));
     }
     Ok(units)
 }

@@ -3,6 +3,7 @@
 use super::job::{Job, Subject};
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
+use crate::s3::Seen;
 use crate::unload::Unload;
 use crate::uri::Uri;
 
@@ -23,8 +24,8 @@ impl Demand {
         Demand::Idle(Receipt::idle(uri, Outcome::Waiting, reason))
     }
 
-    pub fn object(uri: Uri) -> Demand {
-        Demand::Job(Job { subject: Subject::Object { uri, unload: None }, sidecar: None })
+    pub fn object(uri: Uri, seen: Option<Seen>) -> Demand {
+        Demand::Job(Job { subject: Subject::Object { uri, seen, unload: None }, sidecar: None })
     }
 
     /// The same, asked for by a sidecar's event.

@@ -7,8 +7,9 @@ use super::job::{Job, Subject};
 use super::manifests::unloads_of_sidecar;
 use crate::error::Error;
 use crate::header::membership;
-use crate::s3::S3;
+use crate::s3::{ListedObject, S3, Seen};
 use crate::settings::Settings;
+use crate::unload::manifest::Entry;
 use crate::unload::name::{self, SIDECAR};
 use crate::unload::{Role, Unload};
 use crate::uri::Uri;
@@ -18,17 +19,17 @@ pub async fn demands_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Resu
     let stem = uri.key.strip_suffix(SIDECAR).unwrap_or(&uri.key);
     // A sidecar `unload/q.headers` below UNLOAD_PREFIX=`unload/q.` has a stem that is not below it.
     let below = if stem.starts_with(&settings.unload_prefix) { stem } else { &settings.unload_prefix };
-    let mut keys = s3.list(&uri.bucket, below).await?;
-    keys.retain(|key| {
+    let mut objects = s3.list(&uri.bucket, below).await?;
+    objects.retain(|ListedObject { key, .. }| {
         let is_for = || key == stem || name::readings(key).iter().any(|name| name.sidecars().contains(&uri.key));
         Role::of(key) == Role::Data && key.starts_with(&settings.unload_prefix) && is_for()
     });
-    if keys.is_empty() {
+    if objects.is_empty() {
         let deleted = if settings.delete_source { ", or DELETE_SOURCE has deleted them" } else { "" };
         return Ok(vec![Demand::waiting(uri, format!("none of its data objects is there yet{deleted}"))]);
     }
-    let mut demands: Vec<Demand> =
-        keys.into_iter().map(|key| Demand::object(uri.sibling(key)).by_sidecar(uri)).collect();
+    let demand = |ListedObject { key, seen }| Demand::object(uri.sibling(key), Some(seen)).by_sidecar(uri);
+    let mut demands: Vec<Demand> = objects.into_iter().map(demand).collect();
     if settings.final_manifest {
         for unload in unloads_of_sidecar(settings, s3, uri).await? {
             demands.extend(jobs_of(settings, unload)?.into_iter().map(|demand| demand.by_sidecar(uri)));
@@ -39,8 +40,15 @@ pub async fn demands_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Resu
 
 /// The entries of a verbose manifest, unless a sidecar names their columns. If the final objects are to have a manifest as
 /// well, those of any manifest.
-pub async fn demands_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Result<Vec<Demand>, Error> {
-    let Some(unload) = membership::read_manifest(s3, uri).await? else { return Ok(vec![Demand::object(uri.clone())]) };
+pub async fn demands_of_manifest(
+    settings: &Settings,
+    s3: &S3,
+    uri: &Uri,
+    seen: Option<Seen>,
+) -> Result<Vec<Demand>, Error> {
+    let Some(unload) = membership::read_manifest(s3, uri).await? else {
+        return Ok(vec![Demand::object(uri.clone(), seen)]);
+    };
     if settings.final_manifest && unload.folders().next().is_some() {
         return jobs_of(settings, unload);
     } else if unload.columns.is_none() {
@@ -60,7 +68,10 @@ pub async fn demands_of_manifest(settings: &Settings, s3: &S3, uri: &Uri) -> Res
 fn jobs_of(settings: &Settings, unload: Unload) -> Result<Vec<Demand>, Error> {
     refuse_elsewhere(&unload, &settings.unload_prefix)?;
     let unload = Arc::new(unload);
-    let subject = |uri: &Uri| Subject::Object { uri: uri.clone(), unload: Some(unload.clone()) };
-    let jobs = unload.all_entries().map(|entry| Job { subject: subject(&entry.uri), sidecar: None });
+    let subject = |Entry { uri, size, .. }: &Entry| {
+        let seen = size.map(|size| Seen { size, etag: None });
+        Subject::Object { uri: uri.clone(), seen, unload: Some(unload.clone()) }
+    };
+    let jobs = unload.all_entries().map(|entry| Job { subject: subject(entry), sidecar: None });
     Ok(jobs.map(Demand::Job).collect())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::s3::Seen;
 use crate::unload::{Compression, Unload, name};
 use crate::uri::Uri;
 
@@ -16,8 +17,8 @@ pub struct Job {
 
 #[derive(Clone, Debug)]
 pub enum Subject {
-    /// A data object; and the unload that lists it, if that unload's manifest asks for the job.
-    Object { uri: Uri, unload: Option<Arc<Unload>> },
+    /// A data object, and what was told of it; and the unload that lists it, if that unload's manifest asks for the job.
+    Object { uri: Uri, seen: Option<Seen>, unload: Option<Arc<Unload>> },
     /// The objects of an unload that are in one of its folders. Without PARTITION BY there is one folder, "".
     Folder { unload: Arc<Unload>, folder: String },
 }
@@ -58,7 +59,7 @@ impl Job {
     /// How many rows the unload's manifest counts.
     pub fn rows(&self) -> Option<u64> {
         let entries = match &self.subject {
-            Subject::Object { uri, unload } => unload.as_ref()?.entries_of(&uri.key),
+            Subject::Object { uri, unload, .. } => unload.as_ref()?.entries_of(&uri.key),
             Subject::Folder { unload, folder } => unload.entries(folder),
         };
         entries.iter().map(|entry| entry.rows).sum()
@@ -78,10 +79,11 @@ impl Job {
     /// is missing. If one of them is a manifest's, its unload need not be looked for.
     pub fn merge(&mut self, other: Job) {
         self.sidecar = self.sidecar.take().and(other.sidecar);
-        if let (Subject::Object { unload: none @ None, .. }, Subject::Object { unload, .. }) =
+        if let (Subject::Object { seen, unload, .. }, Subject::Object { seen: also_seen, unload: other, .. }) =
             (&mut self.subject, other.subject)
         {
-            *none = unload;
+            *seen = seen.take().filter(|seen| seen.etag.is_some()).or(also_seen);
+            *unload = unload.take().or(other);
         }
     }
 }

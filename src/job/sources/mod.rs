@@ -16,7 +16,7 @@ use crate::receipt::Receipt;
 /// Looks at the sources of a job. It breaks off with a receipt if there is nothing to do.
 pub async fn look(context: &Context<'_>, existing: &Existing) -> Result<ControlFlow<Receipt, Sources>, Error> {
     match &context.job.subject {
-        Subject::Object { uri, unload } => each::look(context, uri, unload.as_deref(), existing).await,
+        Subject::Object { uri, unload, .. } => each::look(context, uri, unload.as_deref(), existing).await,
         Subject::Folder { unload, folder } => single::look(context, unload, folder, existing).await,
     }
 }

@@ -1,19 +1,19 @@
 //! OUTPUT=single: the sources are all objects of one folder that a manifest lists, in the manifest's order.
 
 use std::ops::ControlFlow;
+use std::pin::pin;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::super::context::Context;
 use super::super::existing::Existing;
 use super::found::{Sources, refuse_unreadable};
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
-use crate::s3::{Head, ObjectVersion, S3, SMALL_REQUESTS_AT_ONCE};
+use crate::s3::{Head, ObjectVersion, S3Error, SMALL_REQUESTS_AT_ONCE};
 use crate::seal::{Seal, manifest_hash};
 use crate::unload::manifest::Entry;
 use crate::unload::{Incompleteness, ManifestVersion, Unload};
-use crate::uri::Uri;
 
 pub async fn look(
     context: &Context<'_>,
@@ -22,13 +22,18 @@ pub async fn look(
     existing: &Existing,
 ) -> Result<ControlFlow<Receipt, Sources>, Error> {
     let Context { s3, job, .. } = context;
-    if let Some(version) = &unload.version
-        && let Some(receipt) = look_at_manifest(context, &unload.manifest, version, existing).await?
-    {
-        return Ok(ControlFlow::Break(receipt));
+    let entries = unload.entries(folder);
+    // The manifest comes first. The slices are looked at beside it, and count only if it is still the one.
+    let looked = unload.version.iter().map(|_| &unload.manifest).chain(entries.iter().map(|entry| &entry.uri));
+    let mut heads = stream::iter(looked).map(|uri| s3.head(uri)).buffered(SMALL_REQUESTS_AT_ONCE);
+    if let Some(version) = &unload.version {
+        let manifest = heads.try_next().await?.flatten();
+        if let Some(receipt) = another_manifest(context, manifest, version, existing).await? {
+            return Ok(ControlFlow::Break(receipt));
+        }
     }
     let manifest_hash = unload.version.as_ref().map(manifest_hash);
-    let Compared { first, objects, incompleteness } = compare(s3, unload, unload.entries(folder)).await?;
+    let Compared { first, objects, incompleteness } = compare(unload, entries, heads).await?;
     let is_gone = !incompleteness.missing.is_empty();
     // The objects were there when the final object was made of this version of the manifest.
     let is_of_version = |seal: &Seal| manifest_hash.is_some() && seal.manifest_hash == manifest_hash;
@@ -49,14 +54,15 @@ pub async fn look(
     }
 }
 
-/// The receipt if the manifest is not the version that asked for the job any more.
-async fn look_at_manifest(
+/// The receipt if the manifest that is there is not the version that asked for the job.
+async fn another_manifest(
     context: &Context<'_>,
-    manifest: &Uri,
+    found: Option<Head>,
     version: &ManifestVersion,
     existing: &Existing,
 ) -> Result<Option<Receipt>, Error> {
-    match context.s3.head(manifest).await? {
+    let manifest = context.job.uri();
+    match found {
         None if existing.seal.is_some() => {
             let reason = "the manifest is gone, and its final object is there";
             Ok(Some(existing.receipt(context).because(reason)))
@@ -80,12 +86,15 @@ struct Compared {
     incompleteness: Incompleteness,
 }
 
-async fn compare(s3: &S3, unload: &Unload, entries: &[Entry]) -> Result<Compared, Error> {
+async fn compare(
+    unload: &Unload,
+    entries: &[Entry],
+    heads: impl Stream<Item = Result<Option<Head>, S3Error>>,
+) -> Result<Compared, Error> {
     let mut compared = Compared { first: None, objects: Vec::new(), incompleteness: Incompleteness::of(unload) };
-    let heads = stream::iter(entries).map(|entry| async move { s3.head(&entry.uri).await.map(|head| (entry, head)) });
-    let mut heads = heads.buffered(SMALL_REQUESTS_AT_ONCE);
-    while let Some((entry, head)) = heads.try_next().await? {
-        match head {
+    let mut heads = pin!(heads.zip(stream::iter(entries)));
+    while let Some((head, entry)) = heads.next().await {
+        match head? {
             None => compared.incompleteness.missing.push(entry.uri.clone()),
             Some(head) => {
                 refuse_unreadable(&head)?;

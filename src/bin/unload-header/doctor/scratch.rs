@@ -82,8 +82,8 @@ impl Scratch {
         for upload in self.s3.uploads_below(&self.folder).await? {
             self.s3.abort(&upload).await?;
         }
-        for key in self.s3.list(&self.folder.bucket, &self.folder.key).await? {
-            self.s3.delete(&self.folder.sibling(key), None).await?;
+        for object in self.s3.list(&self.folder.bucket, &self.folder.key).await? {
+            self.s3.delete(&self.folder.sibling(object.key), None).await?;
         }
         Ok(())
     }

@@ -43,7 +43,8 @@ pub async fn odd_key(it: &Scratch) -> Result<Verdict, S3Error> {
     let (upload, mut parts) = (it.create(&it.uri(&format!("{ODD_KEY}.copy")), CRC).await?, Vec::new());
     parts.push(it.s3.copy_part(&upload, 1, &source, ByteRange { start: 0, end: 1_000 }).await?);
     it.s3.complete(&upload, &parts, 1_000, &Precondition::None, None).await?;
-    let keys = it.s3.list(&source.uri.bucket, &it.uri("a b").key).await?;
+    let listed = it.s3.list(&source.uri.bucket, &it.uri("a b").key).await?;
+    let keys: Vec<String> = listed.into_iter().map(|object| object.key).collect();
     let is_there = [&source.uri, &upload.target].iter().all(|uri| keys.contains(&uri.key));
     Ok(holds(is_there && it.text(&upload.target).await? == bytes(1_000, 4), format!("{} keys listed", keys.len())))
 }

@@ -1,0 +1,172 @@
+//! Reads of objects: whole, or a range.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_sdk_s3::config::http::HttpRequest;
+use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::{Bytes, BytesMut};
+
+use super::ahead::Start;
+use super::client::{ATTEMPTS, SHORT_TIMEOUT};
+use super::fields::{absent, crc_of, head_of, is_composite};
+use super::memory::Half;
+use super::{Attributes, Head, HeldBytes, ObjectVersion, S3, S3Error, SmallObject, turn};
+use crate::byte_range::ByteRange;
+use crate::crc::{Algorithm, Crc};
+use crate::uri::Uri;
+
+/// What is read of an object.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Whole,
+    /// All of it, with its checksum.
+    WithChecksum,
+    /// Of the version with this ETag, or of any.
+    Range {
+        range: ByteRange,
+        only: Option<&'a str>,
+    },
+}
+
+/// What a read comes to: the answer without its body, how many bytes the body has, and the bytes, unless they are more than
+/// were wanted.
+struct Read {
+    answer: GetObjectOutput,
+    size: u64,
+    bytes: Option<Bytes>,
+}
+
+impl S3 {
+    /// GetObject of a whole small object; `None` if there is no such object, an error if it has more than `limit` bytes.
+    pub async fn get_small(&self, uri: &Uri, limit: u64) -> Result<Option<SmallObject>, S3Error> {
+        if let Some(begun) = self.ahead.take(|begun| &mut begun.small, uri) {
+            return begun.await;
+        }
+        match self.read(uri, limit, Wanted::Whole, Some(&self.memory.bodies)).await {
+            Err(error) => absent(error),
+            Ok(Read { size, bytes: None, .. }) => Err(S3Error::too_long(uri, size, limit)),
+            Ok(Read { answer, bytes: Some(bytes), .. }) => {
+                let modified = answer.last_modified.map_or(0, |time| time.secs());
+                Ok(Some(SmallObject { bytes, etag: answer.e_tag.unwrap_or_default(), modified }))
+            }
+        }
+    }
+
+    /// GetObject of a range of the version that has this ETag. Who asks holds the memory for it.
+    pub async fn get_range(&self, object: &ObjectVersion, range: ByteRange) -> Result<Bytes, S3Error> {
+        let wanted = Wanted::Range { range, only: Some(&object.etag) };
+        let Read { size, bytes, .. } = self.read(&object.uri, range.length(), wanted, None).await?;
+        match bytes.filter(|_| size == range.length()) {
+            Some(bytes) => Ok(bytes),
+            None => Err(S3Error::unusable("GetObject", &object.uri, &format!("{size} bytes for {range}"))),
+        }
+    }
+
+    /// The first bytes of an object, at least so many or all of them, and the memory that they take.
+    pub async fn start(&self, object: &ObjectVersion, length: u64) -> Result<HeldBytes, S3Error> {
+        let length = length.min(object.size);
+        if let Some(begun) = self.ahead.take(|begun| &mut begun.starts, &object.uri)
+            && let Some(Start { bytes, .. }) = begun.await.filter(|start| start.etag == object.etag)
+            && bytes.len() as u64 >= length
+        {
+            return Ok(bytes);
+        }
+        let Some(range) = ByteRange::new(0, length) else { return Ok(HeldBytes::new(Bytes::new(), None)) };
+        let memory = self.memory.starts.reserve(length).await;
+        Ok(HeldBytes::new(self.get_range(object, range).await?, memory))
+    }
+
+    /// The first bytes of whatever version is there.
+    pub(super) async fn any_start(&self, uri: &Uri, length: u64) -> Result<Start, S3Error> {
+        let memory = self.memory.starts.reserve(length).await;
+        let wanted = Wanted::Range { range: ByteRange { start: 0, end: length }, only: None };
+        let Read { answer, bytes, .. } = self.read(uri, length, wanted, None).await?;
+        let bytes = HeldBytes::new(bytes.unwrap_or_default(), memory);
+        Ok(Start { etag: answer.e_tag.unwrap_or_default(), bytes })
+    }
+
+    /// What S3 says to GetObject of an object's first byte.
+    pub(super) async fn try_to_read(&self, uri: &Uri) -> Result<(), S3Error> {
+        let wanted = Wanted::Range { range: ByteRange { start: 0, end: 1 }, only: None };
+        self.read(uri, 1, wanted, None).await.map(drop)
+    }
+
+    /// GetObject with all that HeadObject tells, and the bytes; `None` if there is no such object. If it has not this size, or
+    /// if it is forbidden to read it, HeadObject tells the rest: what is archived, or under a key that the function may not
+    /// use, can still be looked at.
+    pub(super) async fn whole(&self, uri: &Uri, size: u64) -> Result<Option<(Head, Option<HeldBytes>)>, S3Error> {
+        let memory = self.memory.starts.reserve(size).await;
+        match self.read(uri, size, Wanted::WithChecksum, None).await {
+            Ok(Read { answer, size: found, bytes: Some(bytes) }) if found == size => {
+                Ok(Some((head_of!("GetObject", uri, answer, None), Some(HeldBytes::new(bytes, memory)))))
+            }
+            Err(error) if error.status != Some(403) => absent(error),
+            _ => Ok(self.head(uri).await?.map(|head| (head, None))),
+        }
+    }
+
+    /// GetObject of at most `limit` bytes. They take memory of a half while they are read, unless who asks holds it already. The
+    /// SDK retries only what fails before the body.
+    async fn read(&self, uri: &Uri, limit: u64, wanted: Wanted<'_>, memory: Option<&Half>) -> Result<Read, S3Error> {
+        let _turn = match memory {
+            None => turn(&self.small_requests).await,
+            // It may have to wait for memory.
+            Some(_) => None,
+        };
+        let mut attempt = 1;
+        loop {
+            let request = self
+                .client
+                .get_object()
+                .bucket(&uri.bucket)
+                .set_expected_bucket_owner(self.owner(&uri.bucket))
+                .key(&uri.key);
+            let answer = match wanted {
+                Wanted::Whole => self.traffic.watch(request.send()).await,
+                Wanted::Range { range, only } => {
+                    let request = request.range(range.to_string()).set_if_match(only.map(str::to_owned));
+                    self.traffic.watch(request.send()).await
+                }
+                // The SDK's own way to ask for it makes the SDK hold it against the bytes. But a server may show a
+                // checksum of the parts' checksums, and not say so; and S3 holds it against the final object.
+                Wanted::WithChecksum => {
+                    let ask = |request: &mut HttpRequest| {
+                        drop(request.headers_mut().insert("x-amz-checksum-mode", "ENABLED"))
+                    };
+                    self.traffic.watch(request.customize().mutate_request(ask).send()).await
+                }
+            };
+            let mut answer = answer.map_err(|error| self.error("GetObject", uri, error))?;
+            let size = answer.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX);
+            if size > limit {
+                return Ok(Read { answer, size, bytes: None });
+            }
+            let _memory = match memory {
+                Some(half) => half.reserve(size).await,
+                None => None,
+            };
+            match body(uri, std::mem::take(&mut answer.body), size).await {
+                Err(_) if attempt < ATTEMPTS => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
+                result => {
+                    let bytes = result?;
+                    self.traffic.read(bytes.len() as u64);
+                    return Ok(Read { answer, size, bytes: Some(bytes) });
+                }
+            }
+            attempt += 1;
+        }
+    }
+}
+
+/// Reads a body of a known length; HTTP sees to it that it has that length.
+async fn body(uri: &Uri, mut body: ByteStream, length: u64) -> Result<Bytes, S3Error> {
+    let cut = |what: &dyn fmt::Display| S3Error::broken_off(uri, what);
+    let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
+    while let Some(chunk) = tokio::time::timeout(SHORT_TIMEOUT, body.next()).await.map_err(|late| cut(&late))? {
+        bytes.extend_from_slice(&chunk.map_err(|error| cut(&DisplayErrorContext(error)))?);
+    }
+    Ok(bytes.freeze())
+}
