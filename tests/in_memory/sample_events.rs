@@ -9,6 +9,7 @@ use support::runtime::Function;
 use support::template::Template;
 use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 use unload_header::demo::{BUCKET, EVENTS, SINGLE, fill};
+use unload_header::event::{self, Notice};
 use unload_header::receipt::Outcome;
 use unload_header::uri::Uri;
 
@@ -34,6 +35,25 @@ async fn answer(name: &str, output: &str) -> (World, Result<Vec<(Outcome, String
 
 fn text(world: &World, key: &str) -> String {
     String::from_utf8(world.local().get(BUCKET, key).unwrap().content.to_bytes().to_vec()).unwrap()
+}
+
+/// So that they show how few requests it takes.
+#[tokio::test]
+async fn samples_tell_what_is_in_their_bucket() {
+    let (world, mut looked) = (World::in_process().await, 0);
+    fill(world.local()).unwrap();
+    for (name, _, json) in &EVENTS {
+        let messages = event::parse(&serde_json::from_str::<Value>(json).unwrap()).messages;
+        for notice in messages.into_iter().flat_map(|message| message.notices) {
+            let Ok(Notice::Created { uri, seen: Some(seen) }) = notice else { continue };
+            // What the function has written is not there yet.
+            let Some(object) = world.local().get(BUCKET, &uri.key) else { continue };
+            let told = (seen.size, seen.etag.unwrap());
+            assert_eq!(told, (object.content.length(), object.etag.trim_matches('"').to_owned()), "{name}: {uri}");
+            looked += 1;
+        }
+    }
+    assert_eq!(looked, 21);
 }
 
 #[tokio::test]
