@@ -98,6 +98,7 @@ bench: ## this function beside what others do, on three servers; makes docs/perf
 	cargo build --locked --release --bin bootstrap --examples
 	$(TRIAL)
 	for server in $(SERVERS); do scripts/with-server.sh $$server $(PYTHON) benches/run.py $$server $(RESULTS).json || exit; done
+	$(if $(QUICK),COUNT=200 ROUNDS=1) scripts/with-server.sh seaweedfs cargo bench --locked --features cli --bench throughput -- $(CURDIR)/$(RESULTS)-throughput.json
 	$(PYTHON) benches/report.py $(RESULTS).json $(RESULTS).md
 
 bench-start: ## how fast the function starts, and what each memory size costs; the same document

@@ -2,9 +2,11 @@
 
     benches/report.py RESULTS.json PERFORMANCE.md
 
-The text between `<!-- NAME -->` and `<!-- /NAME -->` is replaced, and plots are written beside the document.
+The text between `<!-- NAME -->` and `<!-- /NAME -->` is replaced, and plots are written beside the document. Beside it
+is what benches/throughput.rs has measured, too, if it was run: PERFORMANCE-throughput.json.
 """
 
+import datetime
 import json
 import re
 import statistics
@@ -136,6 +138,26 @@ def memory_sizes(measured):
     return f"Measured on {measured['date']}.\n\n{table(head, rows)}"
 
 
+def throughput(measured):
+    """Many small objects through one process."""
+    def rate(one):
+        return measured["count"] / one["seconds"]
+
+    rows = []
+    for one in measured["of"]:
+        own, loop = one["function"], one["loop"]
+        rows.append([
+            one["what"], f"{rate(own):,.0f}", f"{rate(loop):,.0f}", f"{rate(own) / rate(loop):.2f}",
+            f"{own['cpu']:.2f}, {loop['cpu']:.2f}", f"{own['peak']:.1f}, {loop['peak']:.1f}",
+        ])
+    head = ["", "objects a second", "bare loop", "ratio", "CPU seconds of both", "peak MiB of both"]
+    date = datetime.date.fromtimestamp(measured["time"])
+    return (
+        f"Measured on {date} on SeaweedFS: {measured['count']:,} objects of {measured['size'] >> 10} KiB, "
+        f"medians of {measured['rounds']}.\n\n{table(head, rows)}"
+    )
+
+
 def milliseconds(values):
     return f"{median(values) * 1000:,.1f} ms"
 
@@ -170,6 +192,8 @@ def blocks(results):
     if merging:
         picture = "![Seconds, bytes through the process and peak memory of merges](performance-merges.svg)\n\n"
         yield "merges", picture + "\n\n".join(f"On {SERVERS[server]}.\n\n{merges(measured)}" for server, measured in merging.items())
+    if "throughput" in results:
+        yield "throughput", throughput(results["throughput"])
     for name, of in (("start", starts), ("builds", starts), ("memory_sizes", memory_sizes)):
         if results.get(name, {}).get("of"):
             yield name, of(results[name])
@@ -235,6 +259,9 @@ def filled(text, name, block):
 def main():
     results, document = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
     results["servers"] = {name: results["servers"][name] for name in SERVERS if name in results.get("servers", {})}
+    many = document.with_name(f"{document.stem}-throughput.json")
+    if many.exists():
+        results["throughput"] = json.loads(many.read_text())
     if results["servers"]:
         text = document.read_text()
         for name, block in blocks(results):
