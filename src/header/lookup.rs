@@ -243,8 +243,8 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// What the one of these sidecars says that is there. Only those below UNLOAD_PREFIX are looked at. Each comes with the partition behind its unload prefix. If two
-    /// are there it is an error, since nothing tells which of them is the object's.
+    /// What the one of these sidecars says that is there. Only those below UNLOAD_PREFIX are looked at. Each comes with the
+    /// partition behind its unload prefix. If two are there it is an error, since nothing tells which of them is the object's.
     async fn only_one(&mut self, sidecars: Vec<(String, &str)>) -> Result<Option<FoundColumns>, HeaderError> {
         let Search { settings, s3, source, .. } = *self;
         let mut keys = HashSet::new();
