@@ -69,6 +69,5 @@ fn will_be_read(context: &Context<'_>, existing: &Existing) -> bool {
     let options = &settings.options;
     let is_promised = matches!(job.subject, Subject::Object { unload: None, .. }) && options.verbose_manifest;
     let waits = is_promised && job.sidecar.is_none();
-    let is_due = existing.seal.is_none() || context.anew;
-    is_due && !waits && needs_no_header(options, settings.output, None).is_none()
+    existing.seal.is_none() && !waits && needs_no_header(options, settings.output, None).is_none()
 }

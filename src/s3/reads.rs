@@ -94,9 +94,9 @@ impl S3 {
         self.read(uri, 1, wanted, None).await.map(drop)
     }
 
-    /// GetObject with all that HeadObject tells, and the bytes; `None` if there is no such object. If it has not this size, or
-    /// if it is forbidden to read it, HeadObject tells the rest: what is archived, or under a key that the function may not
-    /// use, can still be looked at.
+    /// GetObject with all that HeadObject tells, and the bytes; `None` if there is no such object. If it has not this size,
+    /// or if it is forbidden to read it, HeadObject tells the rest: what is archived, or under a key that the function may
+    /// not use, can still be looked at.
     pub(super) async fn whole(&self, uri: &Uri, size: u64) -> Result<Option<(Head, Option<HeldBytes>)>, S3Error> {
         let memory = self.memory.starts.reserve(size).await;
         match self.read(uri, size, Wanted::WithChecksum, None).await {
@@ -108,8 +108,8 @@ impl S3 {
         }
     }
 
-    /// GetObject of at most `limit` bytes. They take memory of a half while they are read, unless who asks holds it already. The
-    /// SDK retries only what fails before the body.
+    /// GetObject of at most `limit` bytes. They take memory of a half while they are read, unless who asks holds it already.
+    /// The SDK retries only what fails before the body.
     async fn read(&self, uri: &Uri, limit: u64, wanted: Wanted<'_>, memory: Option<&Half>) -> Result<Read, S3Error> {
         let _turn = match memory {
             None => turn(&self.small_requests).await,

@@ -1,8 +1,12 @@
 //! What a run does whose world changes under it: its source, its sidecar or its final object, by another hand or
 //! another run. On the S3 in memory, with AWS's rules.
 
+use std::time::Duration;
+
 use crc_fast::CrcAlgorithm;
+use futures_util::future::join;
 use local_s3::{Fault, Object};
+use tokio::time::sleep;
 use unload_header::receipt::Outcome;
 
 use crate::bucket::{FINAL, KEY, LARGE, SIZES, final_object, meanwhile, operations, other, source, with_header, world};
@@ -26,6 +30,28 @@ async fn a_source_that_changes_meanwhile_is_begun_anew() {
             assert!(world.local().uploads().is_empty(), "{operation}");
             assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Unchanged, "sealed with what it was made of");
         }
+    }
+}
+
+/// First bytes and HEAD go side by side, and the source may change between the two.
+#[tokio::test(start_paused = true)]
+async fn first_bytes_of_a_version_before_are_not_put_before_its_parts() {
+    for algorithm in [Some(CrcAlgorithm::Crc64Nvme), None] {
+        let world = world(LARGE).await;
+        world.local().put("bucket", KEY, source(LARGE).with_checksum(algorithm));
+        let (local, other) = (world.local().clone(), other(LARGE).with_checksum(algorithm));
+        let expected = with_header(&other);
+        local.judge(|request| {
+            let is_it = request.operation == "HeadObject" && request.key == KEY;
+            is_it.then(|| Fault::Late(Duration::from_secs(2)))
+        });
+        let change = async {
+            sleep(Duration::from_secs(1)).await;
+            local.put("bucket", KEY, other);
+        };
+        let (receipt, ()) = join(world.receipt(&[], KEY), change).await;
+        assert_eq!(receipt.outcome, Outcome::Written);
+        assert!(final_object(&world).content == expected, "{algorithm:?}");
     }
 }
 
