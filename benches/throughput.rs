@@ -152,11 +152,14 @@ impl Way {
             let object = json!({"key": key, "size": SIZE, "eTag": etag});
             json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": world.bucket}, "object": object}})
         };
-        let queue = |(number, key): (usize, String)| json!({"messageId": number.to_string(), "body": json!({"Records": [record(&key)]}).to_string()});
+        let message = |slice: usize| {
+            let body = json!({"Records": [record(&key("s", slice))]}).to_string();
+            json!({"messageId": slice.to_string(), "body": body})
+        };
         match self {
             Way::CommandLine => return command_line(world, what).await,
             Way::Queue => {
-                let event = json!({"Records": (0..count).map(|it| queue((it, key("s", it)))).collect::<Vec<_>>()});
+                let event = json!({"Records": (0..count).map(message).collect::<Vec<_>>()});
                 let (measured, answer) = invoke(world, "each", what, record(&key("w", 0)), event).await;
                 assert_eq!(answer["batchItemFailures"], json!([]));
                 Some(measured)

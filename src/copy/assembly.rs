@@ -96,6 +96,13 @@ impl Assembly {
         })
     }
 
+    /// Whether these pieces, which are all, are the header and behind it the first bytes, whole.
+    pub fn is_whole(&self, pieces: &[Piece]) -> bool {
+        let rows = pieces.iter().filter(|piece| piece.of != Origin::Header).collect::<Vec<_>>();
+        let is_all = |range: &ByteRange| range.length() == self.first_bytes.bytes.len() as u64;
+        matches!(rows[..], [piece @ Piece { of: Origin::Source(_), range }] if self.is_known(piece) && is_all(range))
+    }
+
     /// Whether such a range need not be asked of S3.
     pub fn is_known(&self, Piece { of, range }: &Piece) -> bool {
         !matches!(of, Origin::Source(_)) || range.end <= self.known(*of)

@@ -83,10 +83,15 @@ async fn put(
     pieces: &[Piece],
     expected: Option<Crc>,
 ) -> Result<(Stored, Option<Crc>), CopyError> {
-    let _memory = s3.memory.bodies.reserve(part::length(pieces)).await;
-    let body = assembly.bytes(s3, pieces).await?;
-    // They are in the body.
-    assembly.first_bytes.bytes = HeldBytes::default();
+    let body = if assembly.is_whole(pieces) {
+        std::mem::take(&mut assembly.first_bytes.bytes).behind(&assembly.header)
+    } else {
+        let memory = s3.memory.bodies.reserve(part::length(pieces)).await;
+        let body = assembly.bytes(s3, pieces).await?;
+        // They are in the body.
+        assembly.first_bytes.bytes = HeldBytes::default();
+        HeldBytes::new(body, memory)
+    };
     let crc = expected.unwrap_or_else(|| Crc::of(Algorithm::Crc64Nvme, &body));
     match put_sealed(s3, assembly, plan, &body, Some(crc)).await {
         // The server does not know the algorithm. The object may do without, as no source has such a CRC either.

@@ -55,8 +55,8 @@ impl S3 {
         self.begin(|begun| &mut begun.heads, uri, async move { s3.head(&of).await });
     }
 
-    /// GetObject of an object that is taken to have `size` bytes, which tells all that HeadObject tells. If it has more,
-    /// none are read, and HeadObject is asked.
+    /// GetObject of an object that is taken to have `size` bytes, which tells all that HeadObject tells. If it has another
+    /// size, HeadObject is asked as well, and the bytes are left.
     pub fn begin_whole(&self, uri: &Uri, size: u64) {
         let (s3, of) = (self.anew(), uri.clone());
         let (sender, start) = oneshot::channel();

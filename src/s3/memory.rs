@@ -6,7 +6,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Memory is counted in units of 64 KiB.
@@ -60,6 +60,16 @@ impl HeldBytes {
     pub fn new(bytes: Bytes, memory: Option<Reservation>) -> HeldBytes {
         HeldBytes { bytes, _memory: memory.map(Arc::new) }
     }
+
+    /// These bytes with others in front of them; in the same memory, if there is room and nobody else has it.
+    pub fn behind(self, front: &[u8]) -> HeldBytes {
+        let mut bytes = self.bytes.try_into_mut().unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
+        let length = bytes.len();
+        bytes.resize(length + front.len(), 0);
+        bytes.copy_within(..length, front.len());
+        bytes[..front.len()].copy_from_slice(front);
+        HeldBytes { bytes: bytes.freeze(), ..self }
+    }
 }
 
 impl Deref for HeldBytes {
@@ -72,4 +82,25 @@ impl Deref for HeldBytes {
 
 fn units(bytes: u64) -> u32 {
     bytes.div_ceil(UNIT).min(UNITS.into()) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_go_behind_others_in_the_same_memory_if_it_is_theirs_alone() {
+        let with_room = |room: usize| {
+            let mut bytes = BytesMut::with_capacity(4 + room);
+            bytes.extend_from_slice(b"rows");
+            HeldBytes::new(bytes.freeze(), None)
+        };
+        let (alone, cramped, shared) = (with_room(8), with_room(0), with_room(8));
+        let (place, other) = (alone.as_ptr(), shared.clone());
+        let behind = alone.behind(b"header\n");
+        assert_eq!((behind.as_ref(), behind.as_ptr()), (&b"header\nrows"[..], place));
+        assert_eq!(cramped.behind(b"header\n").as_ref(), b"header\nrows");
+        assert_eq!(shared.behind(b"header\n").as_ref(), b"header\nrows");
+        assert_eq!(other.as_ref(), b"rows");
+    }
 }

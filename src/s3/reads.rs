@@ -18,6 +18,9 @@ use crate::byte_range::ByteRange;
 use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
 
+/// How much room is left behind a small object that is read whole, so that its header can go in front.
+const ROOM_FOR_HEADER: usize = 4 << 10;
+
 /// What is read of an object.
 #[derive(Clone, Copy)]
 enum Wanted<'a> {
@@ -116,6 +119,7 @@ impl S3 {
             // It may have to wait for memory.
             Some(_) => None,
         };
+        let room = if matches!(wanted, Wanted::WithChecksum) { ROOM_FOR_HEADER } else { 0 };
         let mut attempt = 1;
         loop {
             let request = self
@@ -148,7 +152,7 @@ impl S3 {
                 Some(half) => half.reserve(size).await,
                 None => None,
             };
-            match body(uri, std::mem::take(&mut answer.body), size).await {
+            match body(uri, std::mem::take(&mut answer.body), size, room).await {
                 Err(_) if attempt < ATTEMPTS => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
                 result => {
                     let bytes = result?;
@@ -162,9 +166,9 @@ impl S3 {
 }
 
 /// Reads a body of a known length; HTTP sees to it that it has that length.
-async fn body(uri: &Uri, mut body: ByteStream, length: u64) -> Result<Bytes, S3Error> {
+async fn body(uri: &Uri, mut body: ByteStream, length: u64, room: usize) -> Result<Bytes, S3Error> {
     let cut = |what: &dyn fmt::Display| S3Error::broken_off(uri, what);
-    let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
+    let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default() + room);
     while let Some(chunk) = tokio::time::timeout(SHORT_TIMEOUT, body.next()).await.map_err(|late| cut(&late))? {
         bytes.extend_from_slice(&chunk.map_err(|error| cut(&DisplayErrorContext(error)))?);
     }
