@@ -12,9 +12,15 @@ TOOLS = {
     "allocations": (["--tool=dhat", "--dhat-out-file=/dev/null"], r"Total: +[\d,]+ bytes in ([\d,]+) blocks"),
 }
 
+# Seconds; the longest takes 20.
+TOO_LONG = 180
+
 
 def run(binary: str, case: str, options: tuple[str, ...], work: str) -> str:
-    run = subprocess.run(["valgrind", *options, binary, case, work], capture_output=True, text=True)
+    try:
+        run = subprocess.run(["valgrind", *options, binary, case, work], capture_output=True, text=True, timeout=TOO_LONG)
+    except subprocess.TimeoutExpired:
+        sys.exit(f"{case}: it takes longer than {TOO_LONG} s, and so far more than is allowed")
     if run.returncode != 0:
         sys.exit(f"{case}: {run.stderr}")
     return run.stderr
