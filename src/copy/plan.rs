@@ -66,8 +66,8 @@ impl Limits {
     /// AWS's: 5 MiB to 5 GiB, 10,000 parts, 48.8 TiB (S3 user guide, "Amazon S3 multipart upload limits"). The speed is
     /// fitted to the times of `awslabs/aws-c-s3#288`, by a test. The completion's is an assumption.
     ///
-    /// Lambda allows 1,024 file descriptors (AWS Lambda developer guide, "Lambda quotas"): 192 for each of four jobs leave
-    /// 256 for all else. 320 GiB are copied within a call, if S3 copies 400 MiB a second or more in all. With the time to
+    /// The copies of all jobs together have a bound of their own, in the client. 320 GiB are copied within a call, if S3
+    /// copies 400 MiB a second or more in all. With the time to
     /// spare, no more than 35 copies of an object begin in a second: a hundredth of the 3,500 writes that S3 takes below a
     /// prefix (S3 user guide, "Best practices design patterns: optimizing Amazon S3 performance").
     pub const AWS: Limits = Limits {
