@@ -40,12 +40,15 @@ impl Assembly {
     fn of_group(&self, first: usize, header: Bytes, sources: Vec<Source>) -> Assembly {
         let job = self.seal.job.clone();
         let kms_key_id = self.attributes.kms_key_id.clone();
+        // What small slices are held against when they are read.
+        let unlike = format!("{:?} {:?}", self.compression, self.forbidden_header);
         let of_all = [
             job.as_ref().map_or("", JobId::hash).as_bytes(),
             self.target.to_string().as_bytes(),
             kms_key_id.as_deref().unwrap_or_default().as_bytes(),
             first.to_string().as_bytes(),
             self.ending,
+            unlike.as_bytes(),
             &header,
         ]
         .map(<[u8]>::to_vec);

@@ -124,11 +124,12 @@ impl<'a> PlannedUpload<'a> {
         mut open: Vec<OpenUpload>,
     ) -> Result<(PlannedUpload<'a>, Vec<OpenUpload>), CopyError> {
         let mark = mark(assembly, plan, expected);
+        let usual = Limits::AWS.at_once(plan.parts.iter().map(PlannedPart::length).max().unwrap_or_default());
         if let Some(Marked { index, algorithm, done, first }) = marked(s3, assembly, plan, expected, &open).await? {
             let upload = open.swap_remove(index);
             tracing::info!(upload = upload.id, parts = done.len(), "an upload is resumed");
             s3.wrote(done.len() as u64, done.values().map(|part| part.size).sum());
-            let pace = Pace::new(first, Limits::AWS.in_flight);
+            let pace = Pace::new(first, usual, Limits::AWS.in_flight);
             return Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, pace }, open));
         }
         let requests = s3.effort().requests;
@@ -138,8 +139,7 @@ impl<'a> PlannedUpload<'a> {
             open = s3.uploads(&assembly.target).await?;
             open.retain(|other| other.id != upload.id);
         }
-        let longest = plan.parts.iter().map(PlannedPart::length).max().unwrap_or_default();
-        let (done, pace) = (BTreeMap::new(), Pace::new(Limits::AWS.at_once(longest), Limits::AWS.in_flight));
+        let (done, pace) = (BTreeMap::new(), Pace::new(usual, usual, Limits::AWS.in_flight));
         Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, pace }, open))
     }
 
@@ -264,6 +264,10 @@ async fn write_part<'a>(
     let _memory = match part.1 {
         PlannedPart::Upload(_) if memory.is_none() => s3.memory.bodies.reserve(part.1.length()).await,
         _ => memory,
+    };
+    let _turn = match part.1 {
+        PlannedPart::Copy { .. } => s3.turn_to_copy().await,
+        PlannedPart::Upload(_) => None,
     };
     let since = Instant::now();
     let result = match part {

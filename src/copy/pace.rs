@@ -12,7 +12,10 @@ use std::time::Duration;
 /// The pace of one upload. A part is known by how many were begun before it.
 #[derive(Debug)]
 pub struct Pace {
+    /// As many as this try begins with.
     first: f64,
+    /// As many as a first try begins with.
+    usual: f64,
     most: f64,
     allowed: f64,
     begun: u64,
@@ -23,9 +26,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    pub fn new(first: u64, most: u64) -> Pace {
-        let (first, most) = (first as f64, most as f64);
-        Pace { first, most, allowed: first, begun: 0, ended: 0, cut: 0 }
+    pub fn new(first: u64, usual: u64, most: u64) -> Pace {
+        let (first, usual, most) = (first as f64, usual as f64, most as f64);
+        Pace { first, usual, most, allowed: first, begun: 0, ended: 0, cut: 0 }
     }
 
     /// Parts that may be in flight now; always one at least.
@@ -40,13 +43,15 @@ impl Pace {
     }
 
     /// A part has ended well, in this time, and was measured to take that time. If it took much longer, then S3 has no
-    /// speed left for more.
+    /// speed left for more than there were at first; or each part takes long, and so one more is tried in each round.
     pub fn end(&mut self, took: Duration, measured: Duration) {
         self.ended += 1;
         if took <= measured * 3 / 2 {
             self.allowed = (self.allowed + 2.0).min(self.most);
         } else if self.allowed < self.first {
             self.allowed = (self.allowed + 1.0).min(self.first);
+        } else if self.allowed < self.usual {
+            self.allowed = (self.allowed + 1.0 / self.allowed).min(self.usual);
         }
     }
 
@@ -73,7 +78,7 @@ mod tests {
 
     #[test]
     fn parts_that_are_refused_halve_it_once_and_it_comes_back() {
-        let mut pace = Pace::new(64, 64);
+        let mut pace = Pace::new(64, 64, 64);
         let burst: Vec<u64> = (0..64).map(|_| pace.begin()).collect();
         burst.iter().for_each(|part| pace.refused(*part));
         assert_eq!(pace.allowed(), 32);
@@ -89,7 +94,7 @@ mod tests {
     #[test]
     fn as_many_as_end_in_a_quarter_of_the_time_follow_those_that_did_not_end() {
         for (ended, allowed) in [(0, 1), (1, 1), (40, 10), (400, 64)] {
-            let mut pace = Pace::new(64, 64);
+            let mut pace = Pace::new(64, 64, 64);
             (0..ended).for_each(|_| pace.end(2 * SECOND, SECOND));
             pace.late();
             assert_eq!(pace.allowed(), allowed, "{ended}");
@@ -98,7 +103,7 @@ mod tests {
 
     #[test]
     fn it_grows_as_long_as_parts_take_the_measured_time() {
-        let mut pace = Pace::new(64, 192);
+        let mut pace = Pace::new(64, 64, 192);
         pace.end(2 * SECOND, SECOND);
         assert_eq!(pace.allowed(), 64, "S3 has no speed left");
         (0..64).for_each(|_| pace.end(3 * SECOND / 2, SECOND));
@@ -109,5 +114,16 @@ mod tests {
         pace.refused(3);
         (0..100).for_each(|_| pace.end(2 * SECOND, SECOND));
         assert_eq!(pace.allowed(), 64, "no more than at first, if parts take long");
+    }
+
+    #[test]
+    fn a_try_that_began_with_few_tries_one_more_in_each_round_of_long_parts() {
+        let mut pace = Pace::new(1, 64, 192);
+        for round in 1..=8_usize {
+            assert!((round - 1..=round).contains(&pace.allowed()), "{round}: {}", pace.allowed());
+            (0..round).for_each(|_| pace.end(2 * SECOND, SECOND));
+        }
+        (0..10_000).for_each(|_| pace.end(2 * SECOND, SECOND));
+        assert_eq!(pace.allowed(), 64, "no more than a first try begins with");
     }
 }

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Memory is counted in units of 64 KiB.
-const UNIT: u64 = 64 << 10;
+pub const UNIT: u64 = 64 << 10;
 /// All jobs together hold 20 MiB of each half at most.
 const UNITS: u32 = 320;
 

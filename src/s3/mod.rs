@@ -110,6 +110,11 @@ impl S3 {
         self.traffic.wrote(parts, bytes);
     }
 
+    /// Waits until a copy may be made besides those of all other jobs; it ends when this is dropped.
+    pub async fn turn_to_copy(&self) -> Option<OwnedSemaphorePermit> {
+        turn(&self.copies).await
+    }
+
     fn error<E>(&self, operation: &'static str, uri: &Uri, error: SdkError<E>) -> S3Error
     where
         E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use super::ahead::Start;
 use super::client::{ATTEMPTS, SHORT_TIMEOUT};
 use super::fields::{absent, crc_of, head_of, is_composite};
-use super::memory::Half;
+use super::memory::{Half, UNIT};
 use super::{Attributes, Head, HeldBytes, ObjectVersion, S3, S3Error, SmallObject, turn};
 use crate::byte_range::ByteRange;
 use crate::crc::{Algorithm, Crc};
@@ -148,9 +148,10 @@ impl S3 {
             if size > limit {
                 return Ok(Read { answer, size, bytes: None });
             }
+            // S3 has answered by now, and may close a connection from which nobody reads. So little waits for nobody.
             let _memory = match memory {
-                Some(half) => half.reserve(size).await,
-                None => None,
+                Some(half) if size > UNIT => half.reserve(size).await,
+                _ => None,
             };
             match body(uri, std::mem::take(&mut answer.body), size, room).await {
                 Err(_) if attempt < ATTEMPTS => tokio::time::sleep(Duration::from_millis(100) * attempt).await,

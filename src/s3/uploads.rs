@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::client::{LONG_TIMEOUT, with_timeout};
 use super::fields::{crc_of, decoded, in_memory, with_attributes, with_crc};
-use super::{Attributes, ObjectVersion, Precondition, S3, S3Error, Stored, turn};
+use super::{Attributes, ObjectVersion, Precondition, S3, S3Error, Stored};
 use crate::byte_range::ByteRange;
 use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
@@ -95,7 +95,6 @@ impl S3 {
         let OpenUpload { target, id } = upload;
         let slowest = Duration::from_secs(range.length() / SLOWEST_COPY);
         let part = (range.length() < source.size).then(|| range.to_string());
-        let _turn = turn(&self.copies).await;
         let request = self
             .client
             .upload_part_copy()

@@ -152,6 +152,22 @@ async fn stopped(world: &World) -> Vec<String> {
     intermediates(world.local())
 }
 
+/// A small slice is held against the header when it is read. What was made under other names does not hide that it begins
+/// with the header of these.
+#[tokio::test(start_paused = true)]
+async fn a_slice_that_begins_with_the_right_names_is_found_after_wrong_ones() {
+    let mut slices = six(b'a');
+    slices[4] = Object::new("id|n|m\n1|2|3\n");
+    let world = world(&slices).await;
+    let sidecar = |names: &'static str| world.local().put("bucket", "unload/q_.headers", Object::new(names));
+    sidecar("x,y,z");
+    assert_eq!(stopped(&world).await.len(), 2);
+    sidecar("id,n,m");
+    let error = world.run(&SINGLE, &[MANIFEST]).await.unwrap_err();
+    assert_eq!(error.kind(), "HeaderOrRow", "{error}");
+    assert!(world.local().get("bucket", FINAL).is_none());
+}
+
 /// Of which something is wrong: the seal, the size, the bytes. It is made anew, though its key is right.
 #[tokio::test(start_paused = true)]
 async fn what_is_at_its_key_and_not_right_is_replaced() {
