@@ -67,9 +67,9 @@ impl Limits {
     /// fitted to the times of `awslabs/aws-c-s3#288`, by a test. The completion's is an assumption.
     ///
     /// The copies of all jobs together have a bound of their own, in the client. 320 GiB are copied within a call, if S3
-    /// copies 400 MiB a second or more in all. With the time to
-    /// spare, no more than 35 copies of an object begin in a second: a hundredth of the 3,500 writes that S3 takes below a
-    /// prefix (S3 user guide, "Best practices design patterns: optimizing Amazon S3 performance").
+    /// copies 400 MiB a second or more in all. With the time to spare, no more than 35 copies of an object begin in a second
+    /// on average: a hundredth of the 3,500 writes that S3 takes below a prefix (S3 user guide, "Best practices design
+    /// patterns: optimizing Amazon S3 performance").
     pub const AWS: Limits = Limits {
         min_part: 5 * MIB,
         max_part: 5 << 30,

@@ -2,7 +2,7 @@
 
 use crc_fast::CrcAlgorithm;
 use local_s3::{Fault, Object};
-use support::World;
+use support::{World, manifest};
 use unload_header::receipt::Outcome;
 
 use crate::bucket::{FINAL, KEY, LARGE, source, world};
@@ -54,6 +54,29 @@ async fn a_source_is_kept_when_anything_is_in_doubt() {
     world.local().judge(|request| (request.operation == "UploadPartCopy").then_some(Fault::wrong_range()));
     world.run(&DELETE, &[KEY]).await.unwrap_err();
     assert!(world.local().get("bucket", KEY).is_some());
+}
+
+/// S3 refuses to delete one of three slices: the run fails. The next can't know whether it is still what was copied, since the
+/// seal tells that of all sources together.
+#[tokio::test(start_paused = true)]
+async fn sources_of_which_some_were_deleted_are_told() {
+    let world = World::in_memory().await;
+    let keys = ["unload/q_0000_part_00", "unload/q_0001_part_00", "unload/q_0002_part_00"];
+    keys.iter().for_each(|key| world.local().put("bucket", key, Object::new("1\n")));
+    let listed = manifest("bucket", &keys.map(|key| (key, 2)), &["id"]);
+    world.local().put("bucket", "unload/q_manifest", Object::new(listed));
+    let variables = [("OUTPUT", "single"), ("DELETE_SOURCE", "on")];
+    world.local().judge(move |request| {
+        let is_last = request.operation == "DeleteObject" && request.key == keys[2];
+        is_last.then_some(Fault::Error(403, "AccessDenied"))
+    });
+    world.run(&variables, &["unload/q_manifest"]).await.unwrap_err();
+    world.local().judge(|_| None);
+    let receipt = world.receipt(&variables, "unload/q_manifest").await;
+    assert_eq!(receipt.outcome, Outcome::Unchanged);
+    let reason = receipt.reason.unwrap();
+    assert!(reason.starts_with("2 of the 3 sources are gone") && reason.contains("the others (1) stay"), "{reason}");
+    assert!(world.local().get("bucket", keys[2]).is_some());
 }
 
 /// The first answer is lost, and the retry finds no object: it is deleted all the same.

@@ -38,8 +38,16 @@ pub async fn look(
     // The objects were there when the final object was made of this version of the manifest.
     let is_of_version = |seal: &Seal| manifest_hash.is_some() && seal.manifest_hash == manifest_hash;
     if is_gone && existing.seal.as_ref().is_some_and(is_of_version) {
-        let reason = "sources are gone, and the final object that was made of them is there";
-        return Ok(ControlFlow::Break(existing.sources_gone(context, reason)));
+        let reason = match (incompleteness.missing.len(), objects.len()) {
+            (_, 0) => "the sources are gone, and the final object that was made of them is there".to_owned(),
+            // A deletion was stopped. That these are still the ones that were copied is not known any more.
+            (gone, left) => format!(
+                "{gone} of the {} sources are gone, and the final object that was made of all is there; the others \
+                 ({left}) stay: if nothing was written to them since, delete them",
+                gone + left
+            ),
+        };
+        return Ok(ControlFlow::Break(existing.sources_gone(context, &reason)));
     }
     if let Some(first) = first.filter(|_| incompleteness.is_none()) {
         return Ok(ControlFlow::Continue(Sources { first, objects, manifest_hash }));
