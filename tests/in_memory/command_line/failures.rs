@@ -187,11 +187,30 @@ async fn whatever_a_command_waits_for_it_is_stopped() {
     ] {
         let mut child = start(&world, arguments, &[("AWS_ENDPOINT_URL_S3", &nobody)]);
         let _stdin = child.stdin.take();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        assert!(child.try_wait().unwrap().is_none(), "{arguments:?}");
         let id = child.id().unwrap().to_string();
+        match expected {
+            Some(_) => waits_for_signals(&id).await,
+            None => tokio::time::sleep(Duration::from_secs(1)).await,
+        }
+        assert!(child.try_wait().unwrap().is_none(), "{arguments:?}");
         assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
         let done = tokio::time::timeout(Duration::from_secs(10), child.wait_with_output()).await;
         assert_eq!(done.expect("it has ended").unwrap().status.code(), expected, "{arguments:?}");
     }
+}
+
+/// Returns when a process handles SIGINT and SIGTERM, with which it begins its work. Where there is no /proc, some time has to do.
+async fn waits_for_signals(id: &str) {
+    const BOTH: u64 = 1 << 1 | 1 << 14;
+    for _ in 0..300 {
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{id}/status")) else {
+            return tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        let handled = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        if u64::from_str_radix(handled.trim(), 16).unwrap() & BOTH == BOTH {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it handles no signal");
 }
