@@ -181,8 +181,8 @@ async fn whatever_a_command_waits_for_it_is_stopped() {
         (&["headers", "show", &one][..], "-TERM", Some(130)),
         (&["check", &all], "-INT", Some(130)),
         (&["event", EVENT], "-TERM", Some(130)),
-        // The signal itself.
-        (&["event", "-"], "-INT", None),
+        // The signal itself. A shell lets what it runs in the background ignore SIGINT.
+        (&["event", "-"], "-TERM", None),
         (&["headers", "set", &all, "--file", "-"], "-TERM", None),
     ] {
         let mut child = start(&world, arguments, &[("AWS_ENDPOINT_URL_S3", &nobody)]);
