@@ -15,7 +15,7 @@ from test_bucket import run
 
 import deploy
 import stack
-from bucket import differences, elements, with_entries, with_rule
+from bucket import differences, elements, with_entries, with_rules
 
 ODD = {"UnloadOptions": "FORMAT CSV DELIMITER ';' NULL AS '\\N' -- \"x\", a=b"}
 
@@ -103,11 +103,18 @@ class Deploy(unittest.TestCase):
 class Rules(unittest.TestCase):
     def test_bare_prefixes_become_filters_beside_ours(self):
         old = {"ID": "old", "Status": "Enabled", "Prefix": "logs/", "Expiration": {"Days": 1}}
-        kept, own = with_rule([old], "s", "final/")
+        kept, own = with_rules([old], "s", "final/", False)
         self.assertEqual(kept, {"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 1}})
-        self.assertEqual((own["ID"], with_rule([kept, own], "s", "final/")), ("s/uploads", [kept, own]))
-        self.assertEqual(with_rule([old], "s", None), [old], "nothing of others is written anew for nothing")
+        self.assertEqual((own["ID"], with_rules([kept, own], "s", "final/", False)), ("s/uploads", [kept, own]))
+        self.assertEqual(with_rules([old], "s", None, False), [old], "nothing of others is written anew for nothing")
 
+    def test_merges_have_a_rule_for_intermediate_objects(self):
+        old = {"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 1}}
+        rules = with_rules([old], "s", "final/", True)
+        self.assertEqual([rule["ID"] for rule in rules], ["old", "s/uploads", "s/intermediates"])
+        self.assertEqual(with_rules(rules, "s", "final/", True), rules)
+        self.assertEqual(with_rules(rules, "s", "final/", False), rules[:2], "OUTPUT is each now")
+        self.assertEqual(with_rules(rules, "s", None, True), [old])
 
     def test_s3_writes_the_names_of_filters_with_a_capital(self):
         parameters = {"Trigger": "direct", "Output": "single", "UnloadPrefix": "unload/"}
