@@ -61,9 +61,7 @@ impl Traffic {
         progress.parts_written += parts;
         progress.bytes_written += bytes;
     }
-}
 
-impl Traffic {
     /// Watches what a request sends. An interceptor of the request itself would do the same, and the SDK would put together
     /// its whole configuration anew for each.
     pub(super) fn watch<F: Future>(&self, request: F) -> impl Future<Output = F::Output> + use<F> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use local_s3::{Fault, Object};
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use unload_header::deadline::{Deadline, MAX_TIMEOUT};
 
@@ -32,11 +33,19 @@ struct Stage<'a> {
     story: Vec<String>,
     /// What is still to be written, the last first.
     writes: Arc<Mutex<Vec<Write>>>,
-    /// Keys whose events are under way, and how often each was tried.
-    events: Vec<(String, usize)>,
-    written: BTreeSet<String>,
+    /// Events that are under way.
+    events: Vec<Event>,
+    /// The last event of each key that was written.
+    told: BTreeMap<String, Value>,
     /// Held requests of calls that were killed: they never go on.
     dead: Arc<Mutex<Vec<oneshot::Sender<()>>>>,
+}
+
+struct Event {
+    key: String,
+    /// What S3 told of the object when it was written, however much later the event comes.
+    record: Value,
+    tries: usize,
 }
 
 /// All objects, with ETag and content.
@@ -78,12 +87,12 @@ impl Stage<'_> {
                         15..25 => Fate::Overtaken(self.random.between(1, 8)),
                         _ => Fate::Nothing,
                     };
-                    let keys: Vec<&str> = batch.iter().map(|(key, _)| key.as_str()).collect();
-                    let came = self.call(&keys, fate).await;
+                    let records = batch.iter().map(|event| (event.key.as_str(), &event.record)).collect();
+                    let came = self.call(records, fate).await;
                     // Lambda tries twice more.
                     if !matches!(came, Came::Done) {
-                        batch.retain(|(_, tries)| *tries < 2);
-                        self.events.extend(batch.into_iter().map(|(key, tries)| (key, tries + 1)));
+                        batch.retain(|event| event.tries < 2);
+                        self.events.extend(batch.into_iter().map(|event| Event { tries: event.tries + 1, ..event }));
                     }
                 }
             }
@@ -100,13 +109,19 @@ impl Stage<'_> {
     fn wrote(&mut self, write: &Write, when: &str) {
         let size = write.body.len();
         self.story.push(format!("  +{:?} {} {:?}, {size} bytes{when}", write.after, write.what, write.key));
-        self.written.insert(write.key.clone());
+        let object = Object::new(write.body.clone());
+        let mut record = self.world.record("ObjectCreated:Put", &write.key);
+        record["s3"]["object"]["size"] = size.into();
+        record["s3"]["object"]["eTag"] = object.etag.into();
+        self.told.insert(write.key.clone(), record.clone());
         for _ in 0..if self.random.percent(25) { 2 } else { 1 } {
-            self.events.push((write.key.clone(), 0));
+            self.events.push(Event { key: write.key.clone(), record: record.clone(), tries: 0 });
         }
     }
 
-    async fn call(&mut self, keys: &[&str], fate: Fate) -> Came {
+    /// A call with the records of these keys.
+    async fn call(&mut self, records: Vec<(&str, &Value)>, fate: Fate) -> Came {
+        let (keys, records): (Vec<&str>, Vec<&Value>) = records.into_iter().unzip();
         let (kill, killed) = oneshot::channel();
         let (mut kill, mut number) = (Some(kill), 0);
         let (writes, dead) = (self.writes.clone(), self.dead.clone());
@@ -134,7 +149,7 @@ impl Stage<'_> {
             }
         });
         let handler = self.world.handler(&self.model.settings.variables());
-        let event = self.world.created(keys);
+        let event = json!({"Records": records});
         let came = tokio::select! {
             biased;
             result = handler.handle(&event, Deadline::after(MAX_TIMEOUT)) => match result {
@@ -169,12 +184,13 @@ impl Stage<'_> {
     /// Every event of these once more, in an order of its own; answers with the errors, and what each call
     /// changed.
     async fn round(&mut self, of: impl Fn(&str) -> bool) -> (Vec<String>, Vec<Failure>) {
-        let mut keys: Vec<String> = self.written.iter().filter(|key| of(key)).cloned().collect();
-        self.random.shuffle(&mut keys);
+        let told = self.told.iter().filter(|(key, _)| of(key));
+        let mut told: Vec<(String, Value)> = told.map(|(key, record)| (key.clone(), record.clone())).collect();
+        self.random.shuffle(&mut told);
         let (mut errors, mut changes) = (Vec::new(), Vec::new());
         let mut before = self.stand();
-        for event in keys {
-            match self.call(&[&event], Fate::Nothing).await {
+        for (event, record) in told {
+            match self.call(vec![(&event, &record)], Fate::Nothing).await {
                 Came::Failed(error) => errors.push(error),
                 Came::Done | Came::Killed => (),
             }
@@ -218,7 +234,7 @@ pub async fn play(model: &Model, seed: u64) -> End {
         story: Vec::new(),
         writes: Arc::new(Mutex::new(writes)),
         events: Vec::new(),
-        written: BTreeSet::new(),
+        told: BTreeMap::new(),
         dead: Arc::default(),
     };
     stage.act().await;
