@@ -11,10 +11,10 @@ use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use crate::checksum::{Checked, Checksum as Kept, base64};
-use crate::fields::{full_object, headers, sent, show, shown, with_checksum, with_checksum_of};
+use crate::fields::{encryption, full_object, headers, sent, show, shown, with_checksum, with_checksum_of};
 use crate::object::{Headers, Object as Stored};
 use crate::rules::{
-    Sent, allowed, copy_range, copy_source, failed, is_composite_by_default, matches, received, verified,
+    Sent, allowed, copy_range, copy_source, failed, has_md5, is_composite_by_default, matches, received, verified,
 };
 use crate::store::Store;
 
@@ -191,8 +191,9 @@ impl S3 for Api {
         let mut headers = allowed(headers!(input))?;
         let sent = sent!(input);
         let checksum = Some(verified(&sent, None, &content)?);
+        has_md5(input.content_md5.as_deref(), &content)?;
         let mut store = self.store();
-        store.allow_unchecked(&input.bucket, &sent, "Put Object")?;
+        store.allow_unchecked(&input.bucket, &sent, input.content_md5.as_deref(), "Put Object")?;
         store.allow(&input.bucket, &input.key, input.if_none_match.as_ref(), input.if_match.as_ref(), None)?;
         headers.kms_key_id = headers.kms_key_id.or_else(|| store.rules_of(&input.bucket).kms_key_id.clone());
         let etag = store.etag(&content, headers.kms_key_id.as_deref());
@@ -227,11 +228,15 @@ impl S3 for Api {
         let (bucket, key) = (input.bucket, input.key);
         let mut store = self.store();
         headers.kms_key_id = headers.kms_key_id.or_else(|| store.rules_of(&bucket).kms_key_id.clone());
+        let ssekms_key_id = headers.kms_key_id.clone();
+        let server_side_encryption = encryption(ssekms_key_id.as_deref());
         let upload_id = Some(store.create(&bucket, &key, (algorithm, is_composite), headers));
         Ok(S3Response::new(CreateMultipartUploadOutput {
             upload_id,
             bucket: Some(bucket),
             key: Some(key),
+            server_side_encryption,
+            ssekms_key_id,
             ..Default::default()
         }))
     }
@@ -242,11 +247,12 @@ impl S3 for Api {
         let mut store = self.store();
         let now = store.now();
         let sent = sent!(input);
-        store.allow_unchecked(&input.bucket, &sent, "Put Part")?;
+        store.allow_unchecked(&input.bucket, &sent, input.content_md5.as_deref(), "Put Part")?;
         let key = store.upload(&input.upload_id)?.headers.kms_key_id.clone();
         let etag = store.etag(&content, key.as_deref());
         let upload = store.upload(&input.upload_id)?;
         verified(&sent, upload.algorithm, &content)?;
+        has_md5(input.content_md5.as_deref(), &content)?;
         let checksum = upload.algorithm.map(|algorithm| Kept::of(algorithm, &content));
         upload.take(input.part_number, content, etag.clone(), now)?;
         let mut output = UploadPartOutput { e_tag: Some(ETag::Strong(etag)), ..Default::default() };

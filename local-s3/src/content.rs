@@ -90,11 +90,15 @@ impl Content {
         joined(algorithm, sums)
     }
 
+    pub fn md5(&self) -> [u8; 16] {
+        Md5::digest(self.to_bytes()).into()
+    }
+
     /// Names these bytes and no others. It is their MD5, as S3's is, for as many as are summed up in no
     /// time; of more than that, tests are not to know.
     pub fn etag(&self) -> String {
         if self.length <= MD5_UP_TO {
-            return Md5::digest(self.to_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+            return self.md5().iter().map(|byte| format!("{byte:02x}")).collect();
         }
         format!("{:016x}{:016x}", self.crc(CrcAlgorithm::Crc64Nvme), self.length.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }

@@ -1,6 +1,6 @@
 //! Fields that several operations have in common, of requests and of answers.
 
-use s3s::dto::{ChecksumType, EncodingType};
+use s3s::dto::{ChecksumType, EncodingType, ServerSideEncryption};
 
 use crate::checksum::Checksum as Kept;
 
@@ -46,6 +46,11 @@ macro_rules! with_checksum {
 
 pub fn full_object(checksum: Option<Kept>) -> Option<ChecksumType> {
     checksum.map(|_| ChecksumType::from_static(ChecksumType::FULL_OBJECT))
+}
+
+/// What an answer says of the encryption under a KMS key.
+pub fn encryption(kms_key_id: Option<&str>) -> Option<ServerSideEncryption> {
+    kms_key_id.map(|_| ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS))
 }
 
 /// A composite checksum says so, and of how many parts' checksums it is one (S3 user guide, "Checking object integrity").

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 use futures_util::TryStreamExt;
@@ -93,8 +95,8 @@ impl Object {
 impl Store {
     /// A bucket with Object Lock requires a checksum with each write (`offen/docker-volume-backup#727`,
     /// `s3tools/s3cmd#1436`).
-    pub fn allow_unchecked(&self, bucket: &str, sent: &Sent, operation: &str) -> S3Result<()> {
-        match self.rules_of(bucket).is_locked && sent.is_empty() {
+    pub fn allow_unchecked(&self, bucket: &str, sent: &Sent, md5: Option<&str>, operation: &str) -> S3Result<()> {
+        match self.rules_of(bucket).is_locked && sent.is_empty() && md5.is_none() {
             true => Err(s3_error!(
                 InvalidRequest,
                 "Content-MD5 OR x-amz-checksum- HTTP header is required for {operation} requests with Object Lock \
@@ -257,6 +259,14 @@ pub fn verified(sent: &Sent, algorithm: Option<CrcAlgorithm>, content: &Content)
     }
     let algorithm = sent.first().map(|(of, _)| *of).or(algorithm).unwrap_or(CrcAlgorithm::Crc64Nvme);
     Ok(Checksum::of(algorithm, content))
+}
+
+/// A Content-MD5 that was sent must be the content's (S3 API reference, "Error responses": BadDigest).
+pub fn has_md5(sent: Option<&str>, content: &Content) -> S3Result<()> {
+    match sent.is_some_and(|sent| sent != STANDARD.encode(content.md5())) {
+        true => Err(s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received.")),
+        false => Ok(()),
+    }
 }
 
 pub fn allowed(headers: Headers) -> S3Result<Headers> {

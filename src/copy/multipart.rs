@@ -22,7 +22,7 @@ use super::plan::{Limits, Plan};
 use super::queue::{NumberedPart, Queue};
 use super::{Assembly, CopyError};
 use crate::crc::{Algorithm, Crc};
-use crate::s3::{MAX_PARTS, OpenUpload, Precondition, Reservation, S3, Stored, UploadedPart};
+use crate::s3::{CreatedUpload, MAX_PARTS, OpenUpload, Precondition, Reservation, S3, Stored, UploadedPart};
 use crate::seal::hex;
 
 /// The highest number that a part can have. It is the mark's, unless a plan has as many parts: then the mark takes the
@@ -236,19 +236,28 @@ impl<'a> PlannedUpload<'a> {
     }
 }
 
-/// Creates an upload. It has a checksum algorithm even if the CRC of the whole is not known: so that S3 shows the CRC of
-/// the mark, whose ETag is no MD5 under SSE-KMS; and since a bucket with Object Lock wants a checksum of each part.
+/// Creates an upload. It has a checksum algorithm if the CRC of the whole is known, which is held against it. Without one
+/// there is nothing to hold against; S3 keeps a CRC64NVME then all the same (S3 user guide, "Checking object integrity"), and
+/// other servers need not read each part that they copy. Under SSE-KMS it has one nevertheless: the mark's ETag is no MD5 there,
+/// and only its CRC shows it.
 async fn create(
     s3: &S3,
     assembly: &Assembly,
     expected: Option<Crc>,
 ) -> Result<(OpenUpload, Option<Algorithm>), CopyError> {
-    let algorithm = expected.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm);
-    match s3.create(&assembly.target, &assembly.attributes, Some(algorithm)).await {
-        Err(error) if expected.is_none() && error.is_unsupported() => {
-            Ok((s3.create(&assembly.target, &assembly.attributes, None).await?, None))
+    let Assembly { target, attributes, .. } = assembly;
+    let algorithm = expected.map(|crc| crc.algorithm);
+    let CreatedUpload { upload, is_under_kms } = s3.create(target, attributes, algorithm).await?;
+    if algorithm.is_some() || !is_under_kms {
+        return Ok((upload, algorithm));
+    }
+    let algorithm = Some(Algorithm::Crc64Nvme);
+    match s3.create(target, attributes, algorithm).await {
+        Err(error) if error.is_unsupported() => Ok((upload, None)),
+        other => {
+            abort(s3, &upload).await;
+            Ok((other?.upload, algorithm))
         }
-        upload => Ok((upload?, Some(algorithm))),
     }
 }
 

@@ -29,7 +29,7 @@ pub use self::memory::{HeldBytes, Memory, Reservation};
 pub use self::object::{Attributes, Head, ListPage, ListedObject, ObjectVersion, Seen, SmallObject, parts_in};
 pub use self::precondition::{Precondition, Stored};
 use self::traffic::Traffic;
-pub use self::uploads::{OpenUpload, UploadedPart};
+pub use self::uploads::{CreatedUpload, OpenUpload, UploadedPart};
 use crate::uri::Uri;
 
 /// How many small requests one job makes at the same time, where it has many to make.

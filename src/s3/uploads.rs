@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType, ServerSideEncryption,
+};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use md5::{Digest, Md5};
 
 use super::client::{LONG_TIMEOUT, with_timeout};
 use super::fields::{crc_of, decoded, in_memory, with_attributes, with_crc};
@@ -25,6 +30,14 @@ pub struct OpenUpload {
     pub id: String,
 }
 
+/// A multipart upload that was just created.
+#[derive(Clone, Debug)]
+pub struct CreatedUpload {
+    pub upload: OpenUpload,
+    /// Its parts are encrypted under a KMS key, so that their ETags are no MD5 (S3 API reference, "Object").
+    pub is_under_kms: bool,
+}
+
 /// A part that S3 has.
 #[derive(Clone, Debug)]
 pub struct UploadedPart {
@@ -42,7 +55,7 @@ impl S3 {
         target: &Uri,
         attributes: &Attributes,
         algorithm: Option<Algorithm>,
-    ) -> Result<OpenUpload, S3Error> {
+    ) -> Result<CreatedUpload, S3Error> {
         let request = self
             .patient
             .create_multipart_upload()
@@ -55,10 +68,13 @@ impl S3 {
         let answer = self.traffic.watch(request.send()).await;
         let answer = answer.map_err(|error| self.error("CreateMultipartUpload", target, error))?;
         let id = answer.upload_id.ok_or_else(|| S3Error::unusable("CreateMultipartUpload", target, "no UploadId"))?;
-        Ok(OpenUpload { target: target.clone(), id })
+        let kms = [ServerSideEncryption::AwsKms, ServerSideEncryption::AwsKmsDsse];
+        let is_under_kms = answer.server_side_encryption.is_some_and(|encryption| kms.contains(&encryption));
+        Ok(CreatedUpload { upload: OpenUpload { target: target.clone(), id }, is_under_kms })
     }
 
-    /// UploadPart; part numbers begin at 1. The algorithm is that of the upload.
+    /// UploadPart; part numbers begin at 1. The algorithm is that of the upload; if it has none, the MD5 is sent, as a bucket
+    /// with Object Lock wants a checksum of each part.
     pub async fn upload_part(
         &self,
         upload: &OpenUpload,
@@ -69,6 +85,7 @@ impl S3 {
         let OpenUpload { target, id } = upload;
         let size = body.len() as u64;
         let crc = algorithm.map(|algorithm| Crc::of(algorithm, &body));
+        let md5 = crc.is_none().then(|| STANDARD.encode(Md5::digest(&body)));
         let request = self
             .patient
             .upload_part()
@@ -76,7 +93,7 @@ impl S3 {
             .set_expected_bucket_owner(self.owner(&target.bucket))
             .key(&target.key)
             .upload_id(id);
-        let request = with_crc!(request, crc).part_number(number).body(in_memory(body));
+        let request = with_crc!(request, crc).set_content_md5(md5).part_number(number).body(in_memory(body));
         let answer = self.traffic.watch(request.send()).await;
         let error = |error: S3Error| error.of_part(number);
         let answer = answer.map_err(|failure| error(self.error("UploadPart", target, failure)))?;

@@ -65,7 +65,7 @@ async fn each_put_and_post_says_its_length_once() {
     let (uri, crc) = (Uri::new("bucket", "key"), Some(Algorithm::Crc64Nvme));
     let source = ObjectVersion { uri: uri.clone(), size: 9, etag: "\"1\"".to_owned(), crc: None, is_composite: false };
 
-    let upload = s3.create(&uri, &Attributes::default(), crc).await.unwrap();
+    let upload = s3.create(&uri, &Attributes::default(), crc).await.unwrap().upload;
     s3.copy_part(&upload, 1, &source, ByteRange { start: 0, end: 9 }).await.unwrap();
     let part = s3.upload_part(&upload, 2, Bytes::from("12345"), crc).await.unwrap();
     s3.complete(&upload, &[part], 5, &Precondition::None, None).await.unwrap();

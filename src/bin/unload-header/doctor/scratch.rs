@@ -59,7 +59,7 @@ impl Scratch {
     }
 
     pub async fn create(&self, uri: &Uri, algorithm: Option<Algorithm>) -> Result<OpenUpload, S3Error> {
-        self.s3.create(uri, &Attributes::default(), algorithm).await
+        Ok(self.s3.create(uri, &Attributes::default(), algorithm).await?.upload)
     }
 
     /// An upload of these bodies as parts.

@@ -11,7 +11,7 @@ use crate::doctor::scratch::{CRC, Scratch, crc, holds};
 async fn both(it: &Scratch, name: &str, attributes: &Attributes) -> Result<[(Uri, Head); 2], S3Error> {
     let (put, multipart) = (it.uri(name), it.uri(&format!("{name}-in-parts")));
     it.s3.put(&put, Bytes::from("body"), attributes, &Precondition::None, Some(crc(b"body"))).await?;
-    let upload = it.s3.create(&multipart, attributes, CRC).await?;
+    let upload = it.s3.create(&multipart, attributes, CRC).await?.upload;
     let part = it.s3.upload_part(&upload, 1, Bytes::from("body"), CRC).await?;
     it.s3.complete(&upload, &[part], 4, &Precondition::None, None).await?;
     let heads = [it.head(&put).await?, it.head(&multipart).await?];
