@@ -89,7 +89,7 @@ pub fn manifest_hash(ManifestVersion { etag, modified }: &ManifestVersion) -> St
 }
 
 fn short(text: &str) -> String {
-    hex(&Sha256::digest(text))[..16].to_owned()
+    hex(&Sha256::digest(text)[..8])
 }
 
 impl Fingerprint {
@@ -188,7 +188,8 @@ impl fmt::Display for Seal {
 
 /// Lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 #[cfg(test)]

@@ -5,14 +5,11 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, ConfigBag, Intercept, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
-    StalledStreamProtectionConfig,
+    Builder, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
-use aws_sdk_s3::error::BoxError;
 use aws_smithy_http_client::Builder as HttpClient;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tokio::sync::Semaphore;
@@ -55,7 +52,6 @@ impl S3 {
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .retry_partition(retries.build())
             .retry_classifier(TooManyRequests)
-            .interceptor(LengthOfNothing)
             .timeout_config(timeouts.clone().build())
             // While S3 copies a part it sends nothing, which this protection takes for a stalled stream
             // (smithy-lang/smithy-rs#4439).
@@ -76,33 +72,6 @@ impl S3 {
             memory: Memory::default(),
             max_parts: MAX_PARTS,
         }
-    }
-}
-
-/// Says of a PUT or POST without a body that it has none, as HTTP wants it (RFC 9110, section 8.6). The SDK does not, which
-/// AWS takes, but Ceph refuses for UploadPartCopy (`ceph/ceph`, rgw_rest_s3.cc), and some proxies for
-/// CreateMultipartUpload (`s3fs-fuse/s3fs-fuse#324`). It is not signed, as no proxy may keep such a header as it is.
-#[derive(Debug)]
-struct LengthOfNothing;
-
-impl Intercept for LengthOfNothing {
-    fn name(&self) -> &'static str {
-        "LengthOfNothing"
-    }
-
-    fn modify_before_transmit(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let request = context.request_mut();
-        let is_said = request.headers().contains_key("content-length");
-        let is_empty = request.body().content_length() == Some(0);
-        if matches!(request.method(), "PUT" | "POST") && is_empty && !is_said {
-            request.headers_mut().insert("content-length", "0");
-        }
-        Ok(())
     }
 }
 

@@ -1,9 +1,13 @@
 //! CRCs of whole objects. The CRC of a header and a source together can be computed from the CRCs of both, without
 //! reading the source. S3 is told that CRC, and refuses an object with another.
 
+mod shift;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
+use crc_fast::{CrcAlgorithm, checksum};
+
+use self::shift::shifted;
 
 /// The algorithms of which S3 keeps a value of the whole object, even for a multipart upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +59,7 @@ impl Crc {
     pub fn then(self, next: Crc, length: u64) -> Crc {
         match length {
             0 => self,
-            _ => Crc { value: checksum_combine(self.algorithm.parameters(), self.value, next.value, length), ..self },
+            _ => Crc { value: shifted(self.algorithm, self.value, length) ^ next.value, ..self },
         }
     }
 
@@ -63,11 +67,7 @@ impl Crc {
     pub fn behind(self, first: Crc, length: u64) -> Crc {
         match length {
             0 => Crc::of(self.algorithm, b""),
-            // Combining with a CRC of 0 shifts the first CRC past the rest; XOR then removes it from the whole.
-            _ => Crc {
-                value: self.value ^ checksum_combine(self.algorithm.parameters(), first.value, 0, length),
-                ..self
-            },
+            _ => Crc { value: self.value ^ shifted(self.algorithm, first.value, length), ..self },
         }
     }
 
