@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
+    Builder, ConfigBag, Intercept, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
+    SharedInterceptor, StalledStreamProtectionConfig,
 };
+use aws_sdk_s3::error::BoxError;
 use aws_smithy_http_client::Builder as HttpClient;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tokio::sync::Semaphore;
@@ -46,9 +49,8 @@ impl S3 {
         let retries = RetryPartition::custom("unload-header").token_bucket(TokenBucket::unlimited());
         let http = HttpClient::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).pool_idle_timeout(IDLE_TIMEOUT);
         let http = config.http_client().unwrap_or_else(|| http.build_https());
-        let config = Builder::from(config)
+        let mut config = Builder::from(config)
             .http_client(http)
-            .interceptor(Watch)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .retry_partition(retries.build())
             .retry_classifier(TooManyRequests)
@@ -58,8 +60,11 @@ impl S3 {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             // S3 refuses a part whose CRC is of another algorithm than the upload's.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .build();
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        // Of others the SDK asks, at every step of a request, whether they are switched on.
+        config.push_interceptor(SharedInterceptor::permanent(Watch));
+        config.push_interceptor(SharedInterceptor::permanent(LengthOfNothing));
+        let config = config.build();
         let patient = config.to_builder().timeout_config(timeouts.operation_attempt_timeout(LONG_TIMEOUT).build());
         S3 {
             patient: Client::from_conf(patient.build()),
@@ -72,6 +77,33 @@ impl S3 {
             memory: Memory::default(),
             max_parts: MAX_PARTS,
         }
+    }
+}
+
+/// Says of a PUT or POST without a body that it has none, as HTTP wants it (RFC 9110, section 8.6). The SDK does not, which
+/// AWS takes, but Ceph refuses for UploadPartCopy (`ceph/ceph`, rgw_rest_s3.cc), and some proxies for
+/// CreateMultipartUpload (`s3fs-fuse/s3fs-fuse#324`). It is not signed, as no proxy may keep such a header as it is.
+#[derive(Debug)]
+struct LengthOfNothing;
+
+impl Intercept for LengthOfNothing {
+    fn name(&self) -> &'static str {
+        "LengthOfNothing"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        let is_said = request.headers().contains_key("content-length");
+        let is_empty = request.body().content_length() == Some(0);
+        if matches!(request.method(), "PUT" | "POST") && is_empty && !is_said {
+            request.headers_mut().insert("content-length", "0");
+        }
+        Ok(())
     }
 }
 

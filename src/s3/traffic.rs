@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_sdk_s3::config::interceptors::{BeforeTransmitInterceptorContextMut, InterceptorContext};
+use aws_sdk_s3::config::interceptors::{BeforeTransmitInterceptorContextRef, InterceptorContext};
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
@@ -75,11 +75,7 @@ tokio::task_local! {
     static SENDER: Traffic;
 }
 
-/// Tells the sender of each request; and says of a PUT or POST without a body that it has none, as HTTP wants it (RFC 9110, section 8.6). The SDK does not, which
-/// AWS takes, but Ceph refuses for UploadPartCopy (`ceph/ceph`, rgw_rest_s3.cc), and some proxies for
-/// CreateMultipartUpload (`s3fs-fuse/s3fs-fuse#324`). It is not signed, as no proxy may keep such a header as it is.
-///
-/// It is one interceptor for both, since the SDK asks each at every step of a request whether it is switched on.
+/// Tells the sender of each request.
 #[derive(Debug)]
 pub(super) struct Watch;
 
@@ -88,19 +84,14 @@ impl Intercept for Watch {
         "Watch"
     }
 
-    fn modify_before_transmit(
+    fn read_before_transmit(
         &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let request = context.request_mut();
+        let request = context.request();
         SENDER.try_with(|sender| sender.add(billed(request.method(), request.uri())))?;
-        let is_said = request.headers().contains_key("content-length");
-        let is_empty = request.body().content_length() == Some(0);
-        if matches!(request.method(), "PUT" | "POST") && is_empty && !is_said {
-            request.headers_mut().insert("content-length", "0");
-        }
         Ok(())
     }
 }
