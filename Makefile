@@ -93,6 +93,8 @@ terminal: ## docs/terminal.svg anew: the command line at work on SeaweedFS
 	cargo build --locked --features cli --bin unload-header
 	scripts/with-server.sh seaweedfs .tools/examples/bin/python scripts/terminal.py
 
+# One bucket holds gigabytes here. A volume that is full takes SeaweedFS a second.
+bench bench-start bench-builds: export TEST_S3_VOLUME_MB = 1024
 bench: ## this function beside what others do, on three servers; makes docs/performance.md (QUICK=1: a short trial, in target/)
 	scripts/install.sh peers
 	cargo build --locked --release --bin bootstrap --examples

@@ -20,6 +20,7 @@ MIB = 1 << 20
 TOOLS = {
     "function": ("**this function**", "#e8590c"),
     "loop": ("bare loop in Rust, its best of the grid", "#1c7ed6"),
+    "loop_own": ("bare loop in Rust, with this function's parts", "#74c0fc"),
     "loop_python": ("bare loop in Python, 16 × 64 MiB", "#15aabf"),
     "managed_copy": ("boto3's `copy`, no header", "#868e96"),
     "stream": ("streamed by boto3", "#2f9e44"),
@@ -56,16 +57,20 @@ def best_loop(tools):
 
 
 def ratios(results):
-    """This function beside the best bare loop."""
+    """This function beside the best bare loop, and beside the one that makes the same parts."""
     sizes = sorted({one["size"] for server in results["servers"].values() for one in server["objects"]})
     rows = []
     for server, measured in results["servers"].items():
         by_size = {one["size"]: one["tools"] for one in measured["objects"]}
-        row = [SERVERS[server]]
-        for size in sizes:
-            tools = by_size.get(size)
-            row.append(f"{median(tools['function']['seconds']) / best_loop(tools):.2f}" if tools else "")
-        rows.append(row)
+        for what, loop in (
+            ("the fastest loop of all that were tried", best_loop),
+            ("a loop with the same parts", lambda tools: median(tools["loop_own"]["seconds"])),
+        ):
+            row = [f"{SERVERS[server]}, beside {what}"]
+            for size in sizes:
+                tools = by_size.get(size)
+                row.append(f"{median(tools['function']['seconds']) / loop(tools):.2f}" if tools else "")
+            rows.append(row)
     return table(["", *map(named, sizes)], rows)
 
 
@@ -80,6 +85,22 @@ def times(measured):
             row.append(seconds(median(tool["seconds"])) if tool else "")
         rows.append(row)
     return table(["seconds", *(named(one["size"]) for one in objects)], rows)
+
+
+def proved(measured):
+    """This function with a proof, beside a loop that has the server sum up as much."""
+    rows = []
+    for one in measured["proved"]:
+        own, loop = (one["tools"][name] for name in ("function", "loop"))
+        both = [median(tool["seconds"]) for tool in (own, loop)]
+        requests = [sum(tool["operations"].values()) for tool in (own, loop)]
+        held_back = [seconds(tool["seconds_held_back"]) for tool in (own, loop)]
+        rows.append([
+            named(one["size"]), *map(seconds, both), f"{both[0] / both[1]:.2f}", "{}, {}".format(*requests),
+            "{}, {}".format(*held_back),
+        ])
+    head = ["object", "seconds of this function", "of the bare loop", "ratio", "requests of both", "seconds of both, answers held back"]
+    return table(head, rows)
 
 
 def loops(measured):
@@ -185,6 +206,9 @@ def blocks(results):
     yield "times", "![Seconds by size, on each server](performance-seconds.svg)\n\n" + "\n\n".join(
         f"### {SERVERS[server]}\n\n{times(measured)}\n\n{loops(measured)}" for server, measured in servers.items()
     )
+    for server, measured in servers.items():
+        if measured["proved"]:
+            yield "proved", f"On {SERVERS[server]}.\n\n{proved(measured)}"
     server, measured = most_counted(servers)
     picture = "![Bytes through the process, CPU seconds and peak memory by size](performance-takes.svg)"
     yield "takes", f"{picture}\n\nMeasured on {SERVERS[server]}.\n\n{takes(measured)}"

@@ -39,6 +39,9 @@ LARGEST = {"ministack": GIB}
 # What a tool asks for is the same on each server, and SeaweedFS takes long for large copies.
 COUNTED = {"seaweedfs": GIB}
 
+# Objects of which the server keeps a CRC. ministack refuses the right one of a multipart upload.
+PROVED = {"seaweedfs": GIB}
+
 # Slices in order, by size. On one server only: ministack sums up the CRC of each uploaded part byte by byte in Python.
 MERGES_ON = "seaweedfs"
 MERGES = {
@@ -176,7 +179,15 @@ def process(command):
 
 
 def created(bucket, key):
-    return {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket.name}, "object": {"key": key}}}]}
+    """What S3 tells of an object that was written."""
+    head = bucket.s3.head_object(Bucket=bucket.name, Key=key)
+    told = {"key": key, "size": head["ContentLength"], "eTag": head["ETag"].strip('"')}
+    return {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket.name}, "object": told}}]}
+
+
+def own_part_size(size, parts):
+    """Of the copies that the function makes."""
+    return -(-(size - 5 * MIB) // (parts - 1))
 
 
 def best_loop(bucket, job, expected, size, function_parts):
@@ -197,8 +208,7 @@ def best_loop(bucket, job, expected, size, function_parts):
             tried.append(known)
         return known["seconds"]
 
-    own = -(-(size - 5 * MIB) // (function_parts - 1))
-    seconds(own, 64)
+    seconds(own_part_size(size, function_parts), 64)
     for part_size in (8, 16, 32, 64, 128, 256) if size <= GIB else (32, 64, 128):
         seconds(part_size * MIB, 16)
     part_size = min(tried, key=lambda one: one["seconds"])["part_size"]
@@ -207,14 +217,15 @@ def best_loop(bucket, job, expected, size, function_parts):
     return min(tried, key=lambda one: one["seconds"]), tried
 
 
-def one_object(bucket, server, size):
-    """A header on one object."""
-    name = named(size).replace(" ", "")
+def one_object(bucket, server, size, has_crc=False):
+    """A header on one object. With `has_crc`, the server keeps a CRC of it, by which the result can be proved; then the
+    function stands beside a loop that has the server sum up its upload as well."""
+    name = named(size).replace(" ", "") + ("crc" if has_crc else "")
     source = f"unload/{name}_0000_part_00"
-    bucket.put_rows(source, size)
+    bucket.put_rows(source, size, has_crc=has_crc)
     bucket.put(f"unload/{name}_.headers", json.dumps({"columns": COLUMNS, "options": "DELIMITER '|'"}))
     alone, whole = sha256(rows(size)), sha256(chain([HEADER.encode()], rows(size)))
-    job = {"bucket": bucket.name, "source": source, "target": f"others/{name}", "header": HEADER}
+    job = {"bucket": bucket.name, "source": source, "target": f"others/{name}", "header": HEADER, "has_crc": has_crc}
     event = created(bucket, source)
     target = f"final/{name}_0000_part_00"
     tool = function()(servers.environment())
@@ -229,13 +240,19 @@ def one_object(bucket, server, size):
     jobs = {
         "function": (function(), event, target, whole),
         "loop": (process(LOOP), {**job, **chosen}, job["target"], whole),
+    }
+    if has_crc and not receipt["proof"].startswith("crc"):
+        raise Failed(f"{target} has no proof by CRC: {receipt}")
+    own = {"part_size": own_part_size(size, receipt["parts"]), "in_flight": 64}
+    others = {
+        "loop_own": (process(LOOP), {**job, **own}, job["target"], whole),
         "loop_python": (process(peer("loop")), {**job, **usual}, job["target"], whole),
         "managed_copy": (process(peer("managed_copy")), job, job["target"], alone),
     }
     if size <= LARGEST_STREAM:
-        jobs["stream"] = (process(peer("stream")), job, job["target"], whole)
-        jobs["smart_open"] = (process(peer("smart_open")), job, job["target"], whole)
-    contest = Contest(bucket, size, jobs)
+        others["stream"] = (process(peer("stream")), job, job["target"], whole)
+        others["smart_open"] = (process(peer("smart_open")), job, job["target"], whole)
+    contest = Contest(bucket, size, jobs if has_crc else {**jobs, **others})
     contest.rounds()
     result = contest.result(contest.counted(DELAY) if size <= COUNTED.get(server, size) else {})
     bucket.delete(source, size=size)
@@ -282,11 +299,14 @@ def main():
     known = json.loads(results.read_text()) if results.exists() else {}
     begun = datetime.datetime.now()
     bucket = Bucket("bench")
-    measured = {"date": f"{begun:%Y-%m-%d}", "objects": [], "merges": []}
+    measured = {"date": f"{begun:%Y-%m-%d}", "objects": [], "proved": [], "merges": []}
     for size in SIZES:
         if size <= LARGEST.get(server, size):
             say(f"{server}: {named(size)}")
             measured["objects"].append(one_object(bucket, server, size))
+        if size <= PROVED.get(server, 0):
+            say(f"{server}: {named(size)}, with a CRC")
+            measured["proved"].append(one_object(bucket, server, size, has_crc=True))
     for what, sizes in MERGES.items() if server == MERGES_ON else ():
         say(f"{server}: {what}")
         measured["merges"].append(merge(bucket, what, sizes))

@@ -67,15 +67,20 @@ class Bucket:
     def put(self, key, body):
         self.s3.put_object(Bucket=self.name, Key=key, Body=body)
 
-    def put_rows(self, key, size, first=0):
+    def put_rows(self, key, size, first=0, has_crc=False):
+        """With `has_crc`, the server keeps a CRC of the whole."""
+        crc = {"ChecksumAlgorithm": "CRC32"} if has_crc else {}
         if size <= PART:
-            return self.put(key, b"".join(rows(size, first)))
+            self.s3.put_object(Bucket=self.name, Key=key, Body=b"".join(rows(size, first)), **crc)
+            return
         of = {"Bucket": self.name, "Key": key}
-        of["UploadId"] = self.s3.create_multipart_upload(**of)["UploadId"]
+        whole = {**crc, "ChecksumType": "FULL_OBJECT"} if has_crc else {}
+        of["UploadId"] = self.s3.create_multipart_upload(**of, **whole)["UploadId"]
 
         def part(number, start):
             body = b"".join(rows(min(PART, size - start), first + start // MIB))
-            return {"PartNumber": number, "ETag": self.s3.upload_part(**of, PartNumber=number, Body=body)["ETag"]}
+            answer = self.s3.upload_part(**of, PartNumber=number, Body=body, **crc)
+            return {"PartNumber": number, **{name: answer[name] for name in ("ETag", "ChecksumCRC32") if name in answer}}
 
         with ThreadPoolExecutor(2) as threads:
             parts = list(threads.map(part, *zip(*enumerate(range(0, size, PART), 1))))

@@ -8,7 +8,7 @@ use std::io::{BufRead, Write, stdin, stdout};
 
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use bytes::BytesMut;
 use futures_util::future::Either;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -26,6 +26,8 @@ struct Job {
     header: String,
     part_size: u64,
     in_flight: usize,
+    /// Whether the server is to keep a CRC of the whole.
+    has_crc: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -50,6 +52,9 @@ async fn work(client: &Client, job: &Job) -> Result<(), Box<dyn Error>> {
     let head = client.head_object().bucket(&job.bucket).key(&job.source).send().await?;
     let size = u64::try_from(head.content_length.unwrap_or_default())?;
     let create = client.create_multipart_upload().bucket(&job.bucket).key(&job.target);
+    let create = create
+        .set_checksum_algorithm(job.has_crc.then_some(ChecksumAlgorithm::Crc32))
+        .set_checksum_type(job.has_crc.then_some(ChecksumType::FullObject));
     let id = create.send().await?.upload_id.unwrap_or_default();
     let rest = ByteRange::new(FIRST, size).ok_or("a source has more than 5 MiB")?;
     let count = rest.length().div_ceil(job.part_size).min(rest.length() / FIRST).max(1);
@@ -70,8 +75,10 @@ async fn first(client: &Client, job: &Job, id: &str) -> Result<CompletedPart, Bo
     let mut body = BytesMut::from(job.header.as_bytes());
     body.extend_from_slice(&answer.body.collect().await?.into_bytes());
     let part = client.upload_part().bucket(&job.bucket).key(&job.target).upload_id(id).part_number(1);
-    let etag = part.body(body.freeze().into()).send().await?.e_tag;
-    Ok(CompletedPart::builder().part_number(1).set_e_tag(etag).build())
+    let part = part.set_checksum_algorithm(job.has_crc.then_some(ChecksumAlgorithm::Crc32));
+    let answer = part.body(body.freeze().into()).send().await?;
+    let part = CompletedPart::builder().part_number(1).set_e_tag(answer.e_tag);
+    Ok(part.set_checksum_crc32(answer.checksum_crc32).build())
 }
 
 async fn copy(
@@ -83,6 +90,7 @@ async fn copy(
 ) -> Result<CompletedPart, Box<dyn Error>> {
     let part = client.upload_part_copy().bucket(&job.bucket).key(&job.target).upload_id(id).part_number(number);
     let part = part.copy_source(format!("{}/{}", job.bucket, job.source)).copy_source_range(range.to_string());
-    let etag = part.send().await?.copy_part_result.and_then(|result| result.e_tag);
-    Ok(CompletedPart::builder().part_number(number).set_e_tag(etag).build())
+    let copied = part.send().await?.copy_part_result.ok_or("no CopyPartResult")?;
+    let part = CompletedPart::builder().part_number(number).set_e_tag(copied.e_tag);
+    Ok(part.set_checksum_crc32(copied.checksum_crc32).build())
 }

@@ -28,10 +28,10 @@ seaweedfs)
     echo '{"identities":[{"name":"u","credentials":[{"accessKey":"test","secretKey":"testtesttest"}],
         "actions":["Admin","Read","List","Tagging","Write"]}]}' >"$data/s3.json"
     cd "$data"
-    # A bucket takes one volume at first, not seven, and volumes are small: each test has buckets of its own, and
-    # there are as many volumes as the free disk has room for.
+    # A bucket takes one volume at first, not seven, and volumes are small, unless TEST_S3_VOLUME_MB says otherwise: each
+    # test has buckets of its own, and there are as many volumes as the free disk has room for.
     WEED_S3_SSE_KEY=x WEED_MASTER_VOLUME_GROWTH_COPY_1=1 "$bin/weed" -logdir=log server -dir=data -ip=127.0.0.1 -ip.bind=127.0.0.1 \
-        -master.port=$((port + 1)) -master.port.grpc=$((port + 5)) -master.volumeSizeLimitMB=64 \
+        -master.port=$((port + 1)) -master.port.grpc=$((port + 5)) -master.volumeSizeLimitMB="${TEST_S3_VOLUME_MB:-64}" \
         -volume.port=$((port + 2)) -volume.port.grpc=$((port + 6)) -volume.max=0 \
         -filer -filer.port=$((port + 3)) -filer.port.grpc=$((port + 7)) \
         -s3 -s3.port="$port" -s3.port.grpc=$((port + 4)) -s3.port.iceberg=0 -s3.port.lance=0 -s3.config=s3.json \
