@@ -52,24 +52,21 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def best_loop(tools):
-    return min(median(tools[name]["seconds"]) for name in ("loop", "loop_python"))
-
-
 def ratios(results):
     """This function beside the best bare loop, and beside the one that makes the same parts."""
     sizes = sorted({one["size"] for server in results["servers"].values() for one in server["objects"]})
     rows = []
     for server, measured in results["servers"].items():
         by_size = {one["size"]: one["tools"] for one in measured["objects"]}
-        for what, loop in (
-            ("the fastest loop of all that were tried", best_loop),
-            ("a loop with the same parts", lambda tools: median(tools["loop_own"]["seconds"])),
+        for what, loops in (
+            ("the fastest loop of all that were tried", ("loop", "loop_python")),
+            ("a loop with the same parts", ("loop_own",)),
         ):
             row = [f"{SERVERS[server]}, beside {what}"]
             for size in sizes:
-                tools = by_size.get(size)
-                row.append(f"{median(tools['function']['seconds']) / loop(tools):.2f}" if tools else "")
+                tools = by_size.get(size, {})
+                beside = [median(tools[name]["seconds"]) for name in loops if name in tools]
+                row.append(f"{median(tools['function']['seconds']) / min(beside):.2f}" if beside else "")
             rows.append(row)
     return table(["", *map(named, sizes)], rows)
 
@@ -207,7 +204,7 @@ def blocks(results):
         f"### {SERVERS[server]}\n\n{times(measured)}\n\n{loops(measured)}" for server, measured in servers.items()
     )
     for server, measured in servers.items():
-        if measured["proved"]:
+        if measured.get("proved"):
             yield "proved", f"On {SERVERS[server]}.\n\n{proved(measured)}"
     server, measured = most_counted(servers)
     picture = "![Bytes through the process, CPU seconds and peak memory by size](performance-takes.svg)"

@@ -229,7 +229,7 @@ impl S3 for Api {
         let mut store = self.store();
         headers.kms_key_id = headers.kms_key_id.or_else(|| store.rules_of(&bucket).kms_key_id.clone());
         let ssekms_key_id = headers.kms_key_id.clone();
-        let server_side_encryption = encryption(ssekms_key_id.as_deref());
+        let server_side_encryption = Some(encryption(ssekms_key_id.as_deref()));
         let upload_id = Some(store.create(&bucket, &key, (algorithm, is_composite), headers));
         Ok(S3Response::new(CreateMultipartUploadOutput {
             upload_id,

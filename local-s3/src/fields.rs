@@ -48,9 +48,11 @@ pub fn full_object(checksum: Option<Kept>) -> Option<ChecksumType> {
     checksum.map(|_| ChecksumType::from_static(ChecksumType::FULL_OBJECT))
 }
 
-/// What an answer says of the encryption under a KMS key.
-pub fn encryption(kms_key_id: Option<&str>) -> Option<ServerSideEncryption> {
-    kms_key_id.map(|_| ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS))
+/// What an answer says of the encryption. All that S3 writes is encrypted since January 2023 (S3 user guide, "Setting
+/// default server-side encryption behavior for Amazon S3 buckets").
+pub fn encryption(kms_key_id: Option<&str>) -> ServerSideEncryption {
+    let algorithm = if kms_key_id.is_some() { ServerSideEncryption::AWS_KMS } else { ServerSideEncryption::AES256 };
+    ServerSideEncryption::from_static(algorithm)
 }
 
 /// A composite checksum says so, and of how many parts' checksums it is one (S3 user guide, "Checking object integrity").

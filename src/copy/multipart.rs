@@ -40,7 +40,7 @@ struct PlannedUpload<'a> {
     assembly: &'a Assembly,
     plan: &'a Plan,
     expected: Option<Crc>,
-    /// The checksum algorithm of the upload; `None` on a server that knows none.
+    /// The checksum algorithm of the upload, if it was created with one.
     algorithm: Option<Algorithm>,
     /// The content of the mark.
     mark: String,
@@ -78,16 +78,18 @@ pub async fn marked(
     expected: Option<Crc>,
     open: &[OpenUpload],
 ) -> Result<Option<Marked>, CopyError> {
-    let mark = mark(assembly, plan, expected);
+    let marks = [true, false].map(|has_algorithm| mark(assembly, plan, expected, has_algorithm));
     for (index, upload) in open.iter().enumerate() {
         let parts = s3.parts(upload).await?;
-        let Some((marked, first)) = parts.iter().find_map(|part| Some((part, marked_with(part, &mark)?))) else {
-            continue;
+        let found = |mark: &String| parts.iter().find_map(|part| Some((part.crc, marked_with(part, mark)?)));
+        let (algorithm, first) = match marks.each_ref().map(found) {
+            [Some((crc, first)), _] => (crc.map(|crc| crc.algorithm), first),
+            [None, Some((_, first))] => (None, first),
+            [None, None] => continue,
         };
-        let algorithm = marked.crc.map(|crc| crc.algorithm);
         let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(PlannedPart::length)).collect();
-        let is_done =
-            |part: &UploadedPart| lengths.get(&part.number) == Some(&part.size) && marked_with(part, &mark).is_none();
+        let is_mark = |part: &UploadedPart| marks.iter().any(|mark| marked_with(part, mark).is_some());
+        let is_done = |part: &UploadedPart| lengths.get(&part.number) == Some(&part.size) && !is_mark(part);
         let done = parts.into_iter().filter(is_done).map(|part| (part.number, part)).collect();
         return Ok(Some(Marked { index, algorithm, done, first }));
     }
@@ -123,23 +125,24 @@ impl<'a> PlannedUpload<'a> {
         expected: Option<Crc>,
         mut open: Vec<OpenUpload>,
     ) -> Result<(PlannedUpload<'a>, Vec<OpenUpload>), CopyError> {
-        let mark = mark(assembly, plan, expected);
         let usual = Limits::AWS.at_once(plan.parts.iter().map(PlannedPart::length).max().unwrap_or_default());
         if let Some(Marked { index, algorithm, done, first }) = marked(s3, assembly, plan, expected, &open).await? {
             let upload = open.swap_remove(index);
             tracing::info!(upload = upload.id, parts = done.len(), "an upload is resumed");
             s3.wrote(done.len() as u64, done.values().map(|part| part.size).sum());
             let pace = Pace::new(first, usual, Limits::AWS.in_flight);
+            let mark = mark(assembly, plan, expected, algorithm.is_some());
             return Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, pace }, open));
         }
         let requests = s3.effort().requests;
-        let (upload, algorithm) = create(s3, assembly, expected).await?;
+        let (upload, algorithm) = create(s3, assembly, plan, expected).await?;
         if s3.effort().requests > requests + 1 {
             // An answer may have been lost, and with it an upload that nobody knows of.
             open = s3.uploads(&assembly.target).await?;
             open.retain(|other| other.id != upload.id);
         }
         let (done, pace) = (BTreeMap::new(), Pace::new(usual, usual, Limits::AWS.in_flight));
+        let mark = mark(assembly, plan, expected, algorithm.is_some());
         Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, pace }, open))
     }
 
@@ -190,7 +193,10 @@ impl<'a> PlannedUpload<'a> {
     async fn complete(&mut self) -> Result<Stored, CopyError> {
         let mut tries = 1;
         loop {
-            let parts: Vec<UploadedPart> = self.done.values().cloned().collect();
+            // S3 refuses the CRC of a part if the upload has no algorithm.
+            let crc = |part: &UploadedPart| part.crc.filter(|_| self.algorithm.is_some());
+            let parts = self.done.values().map(|part| UploadedPart { crc: crc(part), ..part.clone() });
+            let parts: Vec<UploadedPart> = parts.collect();
             let complete = async |condition: &Precondition| {
                 self.s3.complete(&self.upload, &parts, self.plan.length, condition, self.expected).await
             };
@@ -206,13 +212,14 @@ impl<'a> PlannedUpload<'a> {
 
     /// Takes the ETags of parts from S3's list, and tells whether any of them has changed. A copy that seemed to have
     /// timed out can end after its retry, and so replace it: with the same bytes, since only tries of this very plan
-    /// write to the upload, but under SSE-KMS with another ETag.
+    /// write to the upload, but under SSE-KMS with another ETag. The CRC shows that they are the same; an upload under
+    /// SSE-KMS has one.
     async fn relist(&mut self) -> Result<bool, CopyError> {
         let listed = self.s3.parts(&self.upload).await?;
         let mut is_new = false;
         for part in listed {
             let Some(known) = self.done.get_mut(&part.number).filter(|known| known.size == part.size) else { continue };
-            let is_same = known.crc.zip(part.crc).is_none_or(|(known, listed)| known == listed);
+            let is_same = known.crc.is_some() && known.crc == part.crc;
             if is_same && known.etag != part.etag {
                 is_new = true;
                 *known = part;
@@ -227,7 +234,11 @@ impl<'a> PlannedUpload<'a> {
         let Some(number) = free.filter(|_| !self.done.is_empty()) else { return false };
         let mark = with_dots(&self.mark, self.pace.allowed());
         let marked = self.s3.upload_part(&self.upload, number, mark.into(), self.algorithm);
-        matches!(self.assembly.deadline.before_end(marked).await, Some(Ok(_)))
+        match self.assembly.deadline.before_end(marked).await {
+            // The next try has to know it again.
+            Some(Ok(part)) => marked_with(&part, &self.mark).is_some(),
+            _ => false,
+        }
     }
 
     fn out_of_time(&self) -> CopyError {
@@ -236,28 +247,31 @@ impl<'a> PlannedUpload<'a> {
     }
 }
 
-/// Creates an upload. It has a checksum algorithm if the CRC of the whole is known, which is held against it. Without one
-/// there is nothing to hold against; S3 keeps a CRC64NVME then all the same (S3 user guide, "Checking object integrity"), and
-/// other servers need not read each part that they copy. Under SSE-KMS it has one nevertheless: the mark's ETag is no MD5 there,
-/// and only its CRC shows it.
+/// Creates an upload. It has a checksum algorithm if the CRC of the whole is known, which is held against it. Otherwise there
+/// is nothing to hold against; S3 keeps a CRC64NVME then all the same (S3 user guide, "Checking object integrity"), and other
+/// servers need not read each part that they copy. It has one nevertheless if little is copied, since the parts that are
+/// uploaded would need their MD5, which takes more CPU; and under SSE-KMS, where the mark's ETag is no MD5, and only its CRC
+/// shows it.
 async fn create(
     s3: &S3,
     assembly: &Assembly,
+    plan: &Plan,
     expected: Option<Crc>,
 ) -> Result<(OpenUpload, Option<Algorithm>), CopyError> {
     let Assembly { target, attributes, .. } = assembly;
-    let algorithm = expected.map(|crc| crc.algorithm);
-    let CreatedUpload { upload, is_under_kms } = s3.create(target, attributes, algorithm).await?;
-    if algorithm.is_some() || !is_under_kms {
-        return Ok((upload, algorithm));
+    if let Some(Crc { algorithm, .. }) = expected {
+        return Ok((s3.create(target, attributes, Some(algorithm)).await?.upload, Some(algorithm)));
     }
-    let algorithm = Some(Algorithm::Crc64Nvme);
-    match s3.create(target, attributes, algorithm).await {
-        Err(error) if error.is_unsupported() => Ok((upload, None)),
-        other => {
-            abort(s3, &upload).await;
-            Ok((other?.upload, algorithm))
+    if 2 * plan.uploaded() < plan.length && attributes.kms_key_id.is_none() {
+        let CreatedUpload { upload, is_under_kms } = s3.create(target, attributes, None).await?;
+        if !is_under_kms {
+            return Ok((upload, None));
         }
+        abort(s3, &upload).await;
+    }
+    match s3.create(target, attributes, Some(Algorithm::Crc64Nvme)).await {
+        Err(error) if error.is_unsupported() => Ok((s3.create(target, attributes, None).await?.upload, None)),
+        created => Ok((created?.upload, Some(Algorithm::Crc64Nvme))),
     }
 }
 
@@ -292,8 +306,8 @@ async fn write_part<'a>(
     EndedPart { part, begun, took: since.elapsed(), result }
 }
 
-/// The content of the mark of an upload.
-fn mark(assembly: &Assembly, plan: &Plan, expected: Option<Crc>) -> String {
+/// The content of the mark of an upload, which has a checksum algorithm or none.
+fn mark(assembly: &Assembly, plan: &Plan, expected: Option<Crc>, has_algorithm: bool) -> String {
     let crc = expected.map_or_else(String::new, Crc::base64);
     let mut sum = Sha256::new_with_prefix(format!("{}\n{crc}\n{plan}", assembly.seal.fingerprint.as_str()));
     assembly
@@ -301,6 +315,9 @@ fn mark(assembly: &Assembly, plan: &Plan, expected: Option<Crc>) -> String {
         .iter()
         .filter(|source| source.is_intermediate)
         .for_each(|source| sum.update(&source.object.uri.key));
+    if !has_algorithm {
+        sum.update("\nwithout a checksum");
+    }
     hex(&sum.finalize())
 }
 
@@ -309,8 +326,8 @@ fn with_dots(mark: &str, first: usize) -> String {
     mark.to_owned() + &".".repeat(first)
 }
 
-/// If a part is the mark, how many dots it has. S3 does not show a part's bytes, but their number and CRC; on a server
-/// without CRCs, their MD5 as the ETag.
+/// If a part is the mark, how many dots it has. S3 does not show a part's bytes, but their number and CRC; without an
+/// algorithm, their MD5 as the ETag.
 fn marked_with(part: &UploadedPart, mark: &str) -> Option<u64> {
     let dots = part.size.checked_sub(mark.len() as u64).filter(|dots| (1..=Limits::AWS.in_flight).contains(dots))?;
     let content = with_dots(mark, dots as usize);

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use local_s3::{Content, Fault, LocalS3, Object};
+use local_s3::{Content, Fault, LocalS3, Object, Rules};
 use support::{MIB, World, is_exhaustive, manifest, rows};
 
 use crate::bucket::{KEY, final_object, source, with_header, world};
@@ -27,6 +27,8 @@ struct Case {
     event: &'static str,
     target: &'static str,
     expected: Content,
+    /// Of the bucket.
+    rules: Rules,
 }
 
 /// A data object and the sidecar of its unload.
@@ -37,7 +39,8 @@ fn object(size: usize) -> Case {
     let sidecar = ("unload/q_.headers", Object::new("idx,venue,name"));
     let (event, target) = ("unload/q_0000_part_00", "final/q_0000_part_00");
     let max_parts = 10_000;
-    Case { max_parts, variables: &[], objects: vec![sidecar, (event, rows)], event, target, expected }
+    let (objects, rules) = (vec![sidecar, (event, rows)], Rules::default());
+    Case { max_parts, variables: &[], objects, event, target, expected, rules }
 }
 
 /// An unload that becomes one object: a slice to copy, one whose row does not end, and one more.
@@ -53,7 +56,8 @@ fn unload() -> Case {
     let entries: Vec<_> = objects.iter().map(|(key, slice)| (*key, slice.content.length())).collect();
     let event = "unload/q_manifest";
     objects.push((event, Object::new(manifest("bucket", &entries, &["idx", "venue", "name"]))));
-    Case { max_parts: 10_000, variables: &[("OUTPUT", "single")], objects, event, target: "final/q.csv", expected }
+    let (variables, target, rules) = (&[("OUTPUT", "single")], "final/q.csv", Rules::default());
+    Case { max_parts: 10_000, variables, objects, event, target, expected, rules }
 }
 
 /// An unload of more slices than parts, which go by two intermediate objects.
@@ -72,7 +76,8 @@ fn many_slices() -> Case {
     let entries: Vec<_> = objects.iter().map(|(key, slice)| (*key, slice.content.length())).collect();
     let event = "unload/q_manifest";
     objects.push((event, Object::new(manifest("bucket", &entries, &["idx", "venue", "name"]))));
-    Case { max_parts: 3, variables: &[("OUTPUT", "single")], objects, event, target: "final/q.csv", expected }
+    let (variables, target, rules) = (&[("OUTPUT", "single")], "final/q.csv", Rules::default());
+    Case { max_parts: 3, variables, objects, event, target, expected, rules }
 }
 
 /// What can go wrong with a request.
@@ -131,6 +136,7 @@ async fn cell(case: &Case, mishaps: &[(usize, Mishap)], tally: &mut Tally) {
     let world = World::in_memory().await.with_max_parts(case.max_parts);
     let local = world.local();
     case.objects.iter().for_each(|(key, object)| local.put("bucket", key, object.clone()));
+    local.rule("bucket", case.rules.clone());
     let (met, due) = (Arc::new(Mutex::new(BTreeSet::new())), mishaps.to_vec());
     let (mut number, meets) = (0, met.clone());
     local.judge(move |request| {
@@ -233,6 +239,19 @@ async fn small_objects_survive_two_faults() {
 #[tokio::test(start_paused = true)]
 async fn large_objects_survive_one_fault() {
     one_at_a_time("a large object, one fault", &object(20 * MIB)).await;
+}
+
+/// Its upload has no checksum; or one in the end, since the bucket turns out to have a key.
+#[tokio::test(start_paused = true)]
+async fn large_objects_without_a_crc_survive_one_fault() {
+    const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/default";
+    let mut case = object(20 * MIB);
+    let (_, rows) = case.objects.pop().unwrap();
+    case.objects.push((case.event, rows.with_checksum(None)));
+    one_at_a_time("a large object without a CRC, one fault", &case).await;
+    case.variables = &[("FinalBucketKmsKeyArn", KEY)];
+    case.rules.kms_key_id = Some(KEY.to_owned());
+    one_at_a_time("a large object without a CRC under a key, one fault", &case).await;
 }
 
 /// In two halves, which run side by side.

@@ -88,31 +88,66 @@ async fn a_small_object_has_a_proof_without_a_crc_of_the_source() {
     }
 }
 
+/// What a run asks of each upload that it creates: the algorithm and the type of a checksum.
+async fn asked(world: &World, variables: &[(&str, &str)], event: &str) -> Vec<[Option<String>; 2]> {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    world.local().judge(move |request| {
+        let seen = Arc::clone(&seen);
+        (request.operation == "CreateMultipartUpload").then(|| {
+            Fault::OtherRequest(Box::new(move |parts| {
+                let named = |name: &str| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
+                seen.lock().unwrap().push(["x-amz-checksum-algorithm", "x-amz-checksum-type"].map(named));
+            }))
+        })
+    });
+    assert_eq!(world.receipt(variables, event).await.outcome, Outcome::Written);
+    std::mem::take(&mut *asked.lock().unwrap())
+}
+
 /// There is nothing to hold it against, and some servers read each part that they copy to sum it up. S3 keeps one all the same.
 #[tokio::test(start_paused = true)]
 async fn an_upload_asks_for_a_checksum_only_if_one_is_known() {
-    for algorithm in [None, Some(CrcAlgorithm::Crc64Nvme), Some(CrcAlgorithm::Crc32Iscsi)] {
+    for (algorithm, expected) in [
+        (None, [None, None]),
+        (Some(CrcAlgorithm::Crc64Nvme), [Some("CRC64NVME".to_owned()), Some("FULL_OBJECT".to_owned())]),
+        (Some(CrcAlgorithm::Crc32Iscsi), [Some("CRC32C".to_owned()), Some("FULL_OBJECT".to_owned())]),
+    ] {
         let world = world(source(LARGE).with_checksum(algorithm)).await;
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&asked);
-        world.local().judge(move |request| {
-            let seen = Arc::clone(&seen);
-            (request.operation == "CreateMultipartUpload").then(|| {
-                Fault::OtherRequest(Box::new(move |parts| {
-                    let named = |name: &str| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
-                    seen.lock().unwrap().push(["x-amz-checksum-algorithm", "x-amz-checksum-type"].map(named));
-                }))
-            })
-        });
-        assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
-        let expected = match algorithm {
-            None => [None, None],
-            Some(CrcAlgorithm::Crc64Nvme) => [Some("CRC64NVME".to_owned()), Some("FULL_OBJECT".to_owned())],
-            _ => [Some("CRC32C".to_owned()), Some("FULL_OBJECT".to_owned())],
-        };
-        assert_eq!(*asked.lock().unwrap(), [expected]);
+        assert_eq!(asked(&world, &[], KEY).await, [expected]);
         let kept = world.local().get("bucket", FINAL).unwrap().checksum.unwrap();
         assert_eq!(kept.algorithm, algorithm.unwrap_or(CrcAlgorithm::Crc64Nvme));
+    }
+}
+
+/// All of it passes through the function, and a CRC takes less CPU than the MD5 of each part. A server that knows no CRCs is
+/// written to without.
+#[tokio::test(start_paused = true)]
+async fn a_merge_of_small_slices_asks_for_a_checksum_though_none_is_known() {
+    for knows_crcs in [true, false] {
+        let world = World::in_memory().await;
+        let keys: Vec<String> = (10..30).map(|number| format!("unload/q_00{number}_part_00")).collect();
+        let (slice, mut expected) = (source(MIB as u64).with_checksum(None), Content::from("idx|venue|name\n"));
+        keys.iter().for_each(|key| {
+            world.local().put("bucket", key, slice.clone());
+            expected.append(&slice.content);
+            expected.append(&Content::from(if slice.content.to_bytes().ends_with(b"\n") { "" } else { "\n" }));
+        });
+        let entries: Vec<(&str, u64)> = keys.iter().map(|key| (key.as_str(), MIB as u64)).collect();
+        world.local().put(
+            "bucket",
+            "unload/q_manifest",
+            Object::new(manifest("bucket", &entries, &["idx", "venue", "name"])),
+        );
+        if !knows_crcs {
+            world.local().deny_checksums();
+        }
+        let [first, ..] = &asked(&world, &[("OUTPUT", "single")], "unload/q_manifest").await[..] else {
+            panic!("no upload")
+        };
+        assert_eq!(first[0].as_deref(), Some("CRC64NVME"), "{knows_crcs}");
+        assert!(world.local().get("bucket", "final/q.csv").unwrap().content == expected, "{knows_crcs}");
+        assert!(world.local().uploads().is_empty());
     }
 }
 
@@ -261,12 +296,39 @@ async fn a_part_that_was_copied_twice_is_taken_as_it_is_listed() {
             world.local().fail("CompleteMultipartUpload", nth, Fault::Meanwhile(Box::new(again)));
         }
         assert_eq!(world.receipt(&KMS, KEY).await.outcome, Outcome::Written);
-        // The first upload has no algorithm if there is no CRC, and then S3 answers that it is under a KMS key.
-        let begun = 1 + usize::from(algorithm.is_none());
-        assert_eq!(count(&world, "CreateMultipartUpload"), begun, "the upload is not thrown away");
+        assert_eq!(count(&world, "CreateMultipartUpload"), 1, "the upload is not thrown away");
         assert!(world.local().uploads().is_empty());
         assert!(is_right(&world, &source));
     }
+}
+
+/// Without a CRC, another ETag means other bytes.
+#[tokio::test(start_paused = true)]
+async fn a_part_that_was_replaced_by_other_bytes_is_never_completed() {
+    for algorithm in [None, Some(CrcAlgorithm::Crc64Nvme)] {
+        let source = source(LARGE).with_checksum(algorithm);
+        let world = world(source.clone()).await;
+        let other = |store: &mut Store| {
+            let part = store.uploads.values_mut().next().unwrap().parts.get_mut(&2).unwrap();
+            part.content = Content::repeat("other", part.content.length());
+            part.etag = part.content.etag();
+        };
+        world.local().fail("CompleteMultipartUpload", 1, Fault::Meanwhile(Box::new(other)));
+        assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
+        assert_eq!(count(&world, "CreateMultipartUpload"), 2, "begun anew");
+        assert!(is_right(&world, &source));
+    }
+}
+
+/// The bucket's own key, which only the answer to CreateMultipartUpload tells.
+#[tokio::test(start_paused = true)]
+async fn an_upload_without_a_crc_asks_for_one_if_the_bucket_has_a_key() {
+    let world = world(source(LARGE).with_checksum(None)).await;
+    world.local().rule("bucket", Rules { kms_key_id: Some(KMS_KEY.to_owned()), ..Rules::default() });
+    let asked = asked(&world, &[("FinalBucketKmsKeyArn", KMS_KEY)], KEY).await;
+    let algorithms: Vec<_> = asked.iter().map(|[algorithm, _]| algorithm.as_deref()).collect();
+    assert_eq!(algorithms, [None, Some("CRC64NVME")]);
+    assert!(world.local().uploads().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
