@@ -81,10 +81,10 @@ pub async fn marked(
     let marks = [true, false].map(|has_algorithm| mark(assembly, plan, expected, has_algorithm));
     for (index, upload) in open.iter().enumerate() {
         let parts = s3.parts(upload).await?;
-        let found = |mark: &String| parts.iter().find_map(|part| Some((part.crc, marked_with(part, mark)?)));
+        let found = |mark: &String| parts.iter().find_map(|part| marked_with(part, mark));
         let (algorithm, first) = match marks.each_ref().map(found) {
-            [Some((crc, first)), _] => (crc.map(|crc| crc.algorithm), first),
-            [None, Some((_, first))] => (None, first),
+            [Some(first), _] => (Some(algorithm(expected)), first),
+            [None, Some(first)] => (None, first),
             [None, None] => continue,
         };
         let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(PlannedPart::length)).collect();
@@ -259,20 +259,25 @@ async fn create(
     expected: Option<Crc>,
 ) -> Result<(OpenUpload, Option<Algorithm>), CopyError> {
     let Assembly { target, attributes, .. } = assembly;
-    if let Some(Crc { algorithm, .. }) = expected {
-        return Ok((s3.create(target, attributes, Some(algorithm)).await?.upload, Some(algorithm)));
-    }
-    if 2 * plan.uploaded() < plan.length && attributes.kms_key_id.is_none() {
+    let algorithm = Some(algorithm(expected));
+    if expected.is_none() && 2 * plan.uploaded() < plan.length && attributes.kms_key_id.is_none() {
         let CreatedUpload { upload, is_under_kms } = s3.create(target, attributes, None).await?;
         if !is_under_kms {
             return Ok((upload, None));
         }
         abort(s3, &upload).await;
     }
-    match s3.create(target, attributes, Some(Algorithm::Crc64Nvme)).await {
-        Err(error) if error.is_unsupported() => Ok((s3.create(target, attributes, None).await?.upload, None)),
-        created => Ok((created?.upload, Some(Algorithm::Crc64Nvme))),
+    match s3.create(target, attributes, algorithm).await {
+        Err(error) if expected.is_none() && error.is_unsupported() => {
+            Ok((s3.create(target, attributes, None).await?.upload, None))
+        }
+        created => Ok((created?.upload, algorithm)),
     }
+}
+
+/// The algorithm of an upload that has one.
+fn algorithm(expected: Option<Crc>) -> Algorithm {
+    expected.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm)
 }
 
 async fn write_part<'a>(
