@@ -169,6 +169,7 @@ impl S3 for Api {
                 size: Some(object.content.length().cast_signed()),
                 e_tag: Some(ETag::Strong(object.etag.clone())),
                 last_modified: Some(object.modified.into()),
+                storage_class: object.archive.map(|(class, _)| ObjectStorageClass::from_static(class)),
                 ..Default::default()
             });
         let mut contents: Vec<Object> = found.by_ref().take(page).collect();

@@ -4,11 +4,12 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::part::{self, Origin, Piece};
+use super::plan::Limits;
 use super::{CopyError, FirstBytes, Source};
 use crate::byte_range::ByteRange;
 use crate::crc::{self, Crc};
 use crate::deadline::Deadline;
-use crate::s3::{Attributes, Precondition, S3, SMALL_REQUESTS_AT_ONCE};
+use crate::s3::{Attributes, ObjectVersion, Precondition, S3, SMALL_REQUESTS_AT_ONCE};
 use crate::seal::{self, Seal};
 use crate::unload::Compression;
 use crate::uri::Uri;
@@ -108,6 +109,14 @@ impl Assembly {
         !matches!(of, Origin::Source(_)) || range.end <= self.known(*of)
     }
 
+    /// Which bytes are asked of a source for a range of it. S3 tells the CRC only of the whole: so where it is not known yet,
+    /// all of a small source is asked for.
+    pub fn asked(&self, source: usize, range: ByteRange) -> ByteRange {
+        let ObjectVersion { size, crc, is_composite, .. } = self.sources[source].object;
+        let is_unknown = crc.is_none() && !is_composite;
+        if is_unknown && size < Limits::AWS.min_part { ByteRange { start: 0, end: size } } else { range }
+    }
+
     async fn read(&self, s3: &S3, piece: Piece) -> Result<Bytes, CopyError> {
         let Piece { of, range } = piece;
         let slice = range.start as usize..range.end as usize;
@@ -115,9 +124,12 @@ impl Assembly {
             Origin::Header => Ok(self.header.slice(slice)),
             Origin::Newline => Ok(Bytes::from_static(self.ending).slice(slice)),
             Origin::Source(_) if self.is_known(&piece) => Ok(self.first_bytes.bytes.slice(slice)),
-            Origin::Source(source) => {
-                let source = &self.sources[source];
-                let bytes = s3.get_range(&source.object, range).await?;
+            Origin::Source(index) => {
+                let (source, asked) = (&self.sources[index], self.asked(index, range));
+                let bytes = match asked.length() == source.object.size && source.object.crc.is_none() {
+                    true => s3.get_all(&source.object).await?.slice(slice),
+                    false => s3.get_range(&source.object, asked).await?,
+                };
                 let forbidden = self.forbidden_header.as_deref();
                 match source.is_unchecked && !source.is_like_the_first(range, &bytes, self.compression, forbidden) {
                     true => Err(CopyError::SlicesUnlike { uri: source.object.uri.clone() }),

@@ -42,13 +42,15 @@ pub async fn execute(s3: &S3, assembly: &mut Assembly) -> Result<ProvedObject, C
         Ok(object)
     };
     join(assembly, &groups, make).await?;
+    // Of an intermediate object it is known even if those of its sources were not.
+    let expected = expected.or_else(|| assembly.crc());
     let (stored, expected) = match plan.parts.as_slice() {
         [] => put(s3, assembly, &plan, &[], expected).await?,
         [PlannedPart::Upload(pieces)] => put(s3, assembly, &plan, pieces, expected).await?,
         _ => {
             assembly.seal_with(plan.length, expected);
             let stored = multipart(s3, assembly, &plan, expected).await;
-            (stored.map_err(|error| error.of_final(&target, done, all))?, expected)
+            stored.map_err(|error| error.of_final(&target, done, all))?
         }
     };
     let proof = prove(s3, &target, &plan, &stored, expected).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::execute::planned;
 use super::groups::Grouping;
 use super::intermediate::{Leftovers, find, join};
-use super::part::{PlannedPart, length};
+use super::part::{Origin, PlannedPart, length};
 use super::plan::{Limits, Plan};
 use super::{Assembly, CopyError, multipart};
 use crate::crc::Crc;
@@ -73,6 +73,7 @@ pub async fn forecast(s3: &S3, assembly: &mut Assembly) -> Result<Forecast, Copy
         Ok(found.unwrap_or_else(not_yet))
     };
     join(assembly, &groups, look).await?;
+    let expected = expected.or_else(|| assembly.crc());
     all = all.and(of_object(s3, assembly, &plan, expected).await?);
     if !intermediates.is_empty() {
         let (there, others): (Vec<_>, Vec<_>) = intermediates.iter().partition(|it| it.is_there);
@@ -112,7 +113,7 @@ async fn of_object(s3: &S3, assembly: &Assembly, plan: &Plan, expected: Option<C
         time += REQUEST;
     }
     // S3 tells the CRC of the whole when it has the parts, or has to be asked for the object.
-    if expected.is_none() {
+    if expected.is_none() && !multipart::is_told_by_parts(assembly, plan, expected) {
         effort = effort.and(Effort::GET);
         time += REQUEST;
     }
@@ -134,7 +135,11 @@ impl Share {
 fn reads(assembly: &Assembly, part: &PlannedPart) -> Effort {
     let PlannedPart::Upload(pieces) = part else { return Effort::default() };
     let read = assembly.ranges(pieces).filter(|piece| !assembly.is_known(piece));
-    read.fold(Effort::default(), |effort, piece| effort.and(Effort { bytes_read: piece.length(), ..Effort::GET }))
+    let asked = read.map(|piece| match piece.of {
+        Origin::Source(source) => assembly.asked(source, piece.range).length(),
+        Origin::Header | Origin::Newline => 0,
+    });
+    asked.fold(Effort::default(), |effort, bytes_read| effort.and(Effort { bytes_read, ..Effort::GET }))
 }
 
 /// A copy begins whenever another ends. So they take as long as the longest of them, or as all of them divided by the

@@ -108,7 +108,7 @@ pub async fn make(s3: &S3, mut assembly: Assembly, plan: &Plan) -> Result<Object
         return Ok(found);
     }
     assembly.seal_with(plan.length, expected);
-    let stored = match multipart(s3, &assembly, plan, expected).await {
+    let (stored, expected) = match multipart(s3, &assembly, plan, expected).await {
         // Another run of the job was first.
         Err(CopyError::S3(error)) if error.is_overtaken() => {
             return find(s3, &mut assembly, plan, expected).await?.ok_or(error.into());

@@ -21,7 +21,7 @@ use super::part::PlannedPart;
 use super::plan::{Limits, Plan};
 use super::queue::{NumberedPart, Queue};
 use super::{Assembly, CopyError};
-use crate::crc::{Algorithm, Crc};
+use crate::crc::{self, Algorithm, Crc};
 use crate::s3::{CreatedUpload, MAX_PARTS, OpenUpload, Precondition, Reservation, S3, Stored, UploadedPart};
 use crate::seal::hex;
 
@@ -83,7 +83,7 @@ pub async fn marked(
         let parts = s3.parts(upload).await?;
         let found = |mark: &String| parts.iter().find_map(|part| marked_with(part, mark));
         let (algorithm, first) = match marks.each_ref().map(found) {
-            [Some(first), _] => (Some(algorithm(expected)), first),
+            [Some(first), _] => (Some(algorithm(assembly, expected)), first),
             [None, Some(first)] => (None, first),
             [None, None] => continue,
         };
@@ -96,7 +96,14 @@ pub async fn marked(
     Ok(None)
 }
 
-pub async fn multipart(s3: &S3, assembly: &Assembly, plan: &Plan, expected: Option<Crc>) -> Result<Stored, CopyError> {
+/// Writes an object in parts; and tells the CRC that it must have, which S3 was told as well. Where those of the sources are
+/// not known, it is that of the parts, if all were sent.
+pub async fn multipart(
+    s3: &S3,
+    assembly: &Assembly,
+    plan: &Plan,
+    expected: Option<Crc>,
+) -> Result<(Stored, Option<Crc>), CopyError> {
     let open = s3.uploads(&assembly.target).await?;
     let (mut upload, others) = PlannedUpload::begin(s3, assembly, plan, expected, open).await?;
     let result = match upload.write().await {
@@ -190,24 +197,37 @@ impl<'a> PlannedUpload<'a> {
         }
     }
 
-    async fn complete(&mut self) -> Result<Stored, CopyError> {
+    async fn complete(&mut self) -> Result<(Stored, Option<Crc>), CopyError> {
         let mut tries = 1;
         loop {
+            let expected = self.expected.or_else(|| self.crc_by_parts());
             // S3 refuses the CRC of a part if the upload has no algorithm.
             let crc = |part: &UploadedPart| part.crc.filter(|_| self.algorithm.is_some());
             let parts = self.done.values().map(|part| UploadedPart { crc: crc(part), ..part.clone() });
             let parts: Vec<UploadedPart> = parts.collect();
             let complete = async |condition: &Precondition| {
-                self.s3.complete(&self.upload, &parts, self.plan.length, condition, self.expected).await
+                self.s3.complete(&self.upload, &parts, self.plan.length, condition, expected).await
             };
             let completed = self.assembly.precondition.held(complete);
             match self.assembly.deadline.before_last_call(completed).await {
                 None => return Err(self.out_of_time()),
                 Some(Err(error)) if error.is_invalid_part() && tries < MAX_COMPLETIONS && self.relist().await? => (),
-                Some(result) => return Ok(result?),
+                Some(result) => return Ok((result?, expected)),
             }
             tries += 1;
         }
+    }
+
+    /// The CRC of the whole, if the parts tell it.
+    fn crc_by_parts(&self) -> Option<Crc> {
+        let crcs = (1..).zip(&self.plan.parts).map(|(number, part)| {
+            let crc = match part {
+                PlannedPart::Upload(_) => self.done.get(&number).and_then(|done| done.crc),
+                copy => crc_of_copy(self.assembly, copy),
+            };
+            (crc.filter(|crc| Some(crc.algorithm) == self.algorithm), part.length())
+        });
+        crc::expected(b"", crcs)
     }
 
     /// Takes the ETags of parts from S3's list, and tells whether any of them has changed. A copy that seemed to have
@@ -259,8 +279,8 @@ async fn create(
     expected: Option<Crc>,
 ) -> Result<(OpenUpload, Option<Algorithm>), CopyError> {
     let Assembly { target, attributes, .. } = assembly;
-    let algorithm = Some(algorithm(expected));
-    if expected.is_none() && 2 * plan.uploaded() < plan.length && attributes.kms_key_id.is_none() {
+    let algorithm = Some(algorithm(assembly, expected));
+    if !has_algorithm(assembly, plan, expected) {
         let CreatedUpload { upload, is_under_kms } = s3.create(target, attributes, None).await?;
         if !is_under_kms {
             return Ok((upload, None));
@@ -275,9 +295,31 @@ async fn create(
     }
 }
 
-/// The algorithm of an upload that has one.
-fn algorithm(expected: Option<Crc>) -> Algorithm {
-    expected.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm)
+/// Whether an upload that is created for this plan has a checksum algorithm, as far as is known before; see [`create`].
+fn has_algorithm(assembly: &Assembly, plan: &Plan, expected: Option<Crc>) -> bool {
+    expected.is_some() || 2 * plan.uploaded() >= plan.length || assembly.attributes.kms_key_id.is_some()
+}
+
+/// Whether the CRC of the whole will be known by its parts: all of them are sent, or are copies whose CRC is known.
+pub fn is_told_by_parts(assembly: &Assembly, plan: &Plan, expected: Option<Crc>) -> bool {
+    let is_known = |part: &PlannedPart| match part {
+        PlannedPart::Upload(_) => true,
+        copy => crc_of_copy(assembly, copy).is_some_and(|crc| crc.algorithm == algorithm(assembly, expected)),
+    };
+    has_algorithm(assembly, plan, expected) && plan.parts.iter().all(is_known)
+}
+
+/// The CRC of a copied part, if it is all rows of a source whose CRC is known.
+fn crc_of_copy(assembly: &Assembly, part: &PlannedPart) -> Option<Crc> {
+    let PlannedPart::Copy { source, range } = part else { return None };
+    let source = &assembly.sources[*source];
+    source.crc.filter(|_| range.start == source.start && range.end == source.object.size)
+}
+
+/// The algorithm of an upload that has one: that of the sources, as far as their CRCs are known.
+fn algorithm(assembly: &Assembly, expected: Option<Crc>) -> Algorithm {
+    let known = expected.or_else(|| assembly.sources.iter().find_map(|source| source.crc));
+    known.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm)
 }
 
 async fn write_part<'a>(

@@ -16,7 +16,7 @@ pub async fn prepare(context: &Context<'_>, assumptions: &Assumptions) -> Result
     let idle = |receipt| Ok(TryEnd::Finished(Prepared::Idle(receipt)));
     let existing = Existing::look(context, assumptions.compression).await?;
     ahead::beside_the_source(context, &existing);
-    let sources = match sources::look(context, &existing).await? {
+    let sources = match sources::look(context, &existing, assumptions).await? {
         ControlFlow::Break(receipt) => return idle(receipt),
         ControlFlow::Continue(sources) => sources,
     };

@@ -48,7 +48,7 @@ async fn tries<T>(
 ) -> Result<T, Error> {
     let Context { settings, s3, job, .. } = context;
     let compression = job.compression().or(settings.options.compression);
-    let mut assumptions = Assumptions { compression, slices_may_differ: false };
+    let mut assumptions = Assumptions { compression, slices_may_differ: false, lists_are_right: true };
     let (mut is_second_result, mut last) = (false, String::new());
     for number in 1..=MAX_TRIES {
         // What another try has begun ahead is no answer for this one.
@@ -84,6 +84,7 @@ async fn tries<T>(
                 "its name does not tell how it is compressed".to_owned()
             }
         };
+        assumptions.lists_are_right = false;
         tracing::info!(object = %job.uri(), "begun anew: {last}");
     }
     Err(Error::KeepsChanging { uri: job.uri().clone(), tries: MAX_TRIES, last })

@@ -11,6 +11,8 @@ pub struct Assumptions {
     pub compression: Option<Compression>,
     /// Some slices are not like the others: all are looked at before anything is written.
     pub slices_may_differ: bool,
+    /// Lists tell of the slices what HEADs would. A try that begins anew takes no list's word.
+    pub lists_are_right: bool,
 }
 
 /// How a try ended.

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use super::ahead::Ahead;
 use super::memory::Memory;
 use super::traffic::{TooManyRequests, Traffic, Watch};
-use super::{ALL_COPIES_AT_ONCE, ALL_SMALL_REQUESTS_AT_ONCE, MAX_PARTS, Owners, S3};
+use super::{ALL_COPIES_AT_ONCE, ALL_SMALL_REQUESTS_AT_ONCE, LISTED_FROM, MAX_PARTS, Owners, S3};
 
 /// How often a request is sent at most. The waits between are up to 1, 2, 4, 8, 16 and then 20 seconds, each
 /// shortened at random: about a minute in all.
@@ -76,6 +76,7 @@ impl S3 {
             copies: Arc::new(Semaphore::new(ALL_COPIES_AT_ONCE)),
             memory: Memory::default(),
             max_parts: MAX_PARTS,
+            listed_from: LISTED_FROM,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 
+use crate::crc::Crc;
 use crate::uri::Uri;
 
 /// An operation that S3 refused, or that did not reach it. `Display` says what to do where that is known.
@@ -70,6 +71,13 @@ impl S3Error {
 
     pub(super) fn broken_off(uri: &Uri, what: &dyn fmt::Display) -> S3Error {
         S3Error::own("GetObject", uri, "BrokenOff", format!("the server answered with a body that broke off: {what}"))
+    }
+
+    /// A body that has not the CRC which S3 tells with it.
+    pub(super) fn other_bytes(uri: &Uri, crc: Crc) -> S3Error {
+        let message =
+            format!("the server answered with other bytes than those of the {} {}", crc.algorithm.name(), crc.base64());
+        S3Error::own("GetObject", uri, "BadDigest", message)
     }
 
     pub(super) fn too_long(uri: &Uri, size: u64, limit: u64) -> S3Error {

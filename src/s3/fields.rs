@@ -18,6 +18,15 @@ macro_rules! crc_of {
     }};
 }
 
+/// The CRC of the whole that an answer about an object has, and whether it has a composite checksum instead.
+macro_rules! checksum_of {
+    ($answer:expr, $etag:expr) => {{
+        let is_crc32 = $answer.checksum_crc32().or($answer.checksum_crc32_c()).is_some();
+        let is_composite = is_composite($answer.checksum_type(), is_crc32, $etag);
+        (crc_of!($answer).filter(|_| !is_composite), is_composite)
+    }};
+}
+
 /// What HeadObject and a GetObject of the whole tell of an object, with the archive that it is in.
 macro_rules! head_of {
     ($operation:literal, $uri:expr, $answer:expr, $archive:expr) => {{
@@ -26,9 +35,7 @@ macro_rules! head_of {
         let (Some(size), Some(etag)) = (size, etag) else {
             return Err(S3Error::unusable($operation, $uri, "no Content-Length or ETag"));
         };
-        let is_crc32 = answer.checksum_crc32().or(answer.checksum_crc32_c()).is_some();
-        let is_composite = is_composite(answer.checksum_type(), is_crc32, &etag);
-        let crc = crc_of!(answer).filter(|_| !is_composite);
+        let (crc, is_composite) = checksum_of!(answer, &etag);
         Head {
             modified: answer.last_modified.map_or(0, |time| time.secs()),
             tagged: answer.tag_count.is_some_and(|count| count > 0),
@@ -78,7 +85,7 @@ macro_rules! with_attributes {
             .set_ssekms_key_id($attributes.kms_key_id.clone())
     };
 }
-pub(super) use {crc_of, head_of, with_attributes, with_crc};
+pub(super) use {checksum_of, crc_of, head_of, with_attributes, with_crc};
 
 /// Whether the checksum is a checksum of the parts' checksums. A server that does not say which of the two it is may
 /// drop the `-N` that tells it; then the checksum of any object in parts is taken for one, but for CRC64NVME, which is

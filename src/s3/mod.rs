@@ -39,6 +39,9 @@ pub const SMALL_REQUESTS_AT_ONCE: usize = 32;
 const ALL_SMALL_REQUESTS_AT_ONCE: usize = 128;
 const ALL_COPIES_AT_ONCE: usize = 512;
 
+/// From how many objects on they are listed, and not looked at one by one: when their HEADs would not all go at once.
+pub const LISTED_FROM: usize = SMALL_REQUESTS_AT_ONCE + 1;
+
 /// How many parts an upload may have, and the highest number of one (S3 user guide, "Amazon S3 multipart upload limits").
 pub const MAX_PARTS: u16 = 10_000;
 
@@ -56,6 +59,8 @@ pub struct S3 {
     pub memory: Memory,
     /// How many parts a plan may have: [`MAX_PARTS`], and less in tests that try with few slices what is done with many.
     pub max_parts: u16,
+    /// [`LISTED_FROM`], and less in tests that try with few slices what is done with many.
+    pub listed_from: usize,
 }
 
 /// The accounts that own the buckets, where that is known. S3 answers 403 if another does (S3 user guide, "Verifying bucket

@@ -60,6 +60,10 @@ pub struct ListPage {
 pub struct ListedObject {
     pub key: String,
     pub seen: Seen,
+    /// In seconds since 1970.
+    pub modified: Option<i64>,
+    /// Whether it may be in an archive: a list does not tell whether it was restored, nor of a tier of INTELLIGENT_TIERING.
+    pub may_be_archived: bool,
 }
 
 /// A small object, read whole.

@@ -1,10 +1,14 @@
 //! Operations on whole objects but reads of them, and lists.
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{ArchiveStatus, ChecksumMode, EncodingType, ObjectAttributes, StorageClass};
+use aws_sdk_s3::types::{
+    ArchiveStatus, ChecksumMode, EncodingType, ObjectAttributes, ObjectStorageClass, StorageClass,
+};
 use bytes::Bytes;
 
-use super::fields::{absent, crc_of, decoded, head_of, in_memory, is_composite, with_attributes, with_crc};
+use super::fields::{
+    absent, checksum_of, crc_of, decoded, head_of, in_memory, is_composite, with_attributes, with_crc,
+};
 use super::{Attributes, Head, ListPage, ListedObject, ObjectVersion, Precondition, S3, S3Error, Seen, Stored, turn};
 use crate::crc::{Algorithm, Crc};
 use crate::uri::Uri;
@@ -123,20 +127,45 @@ impl S3 {
 
     /// One page of ListObjectsV2: the first, or the one that a page before names as its next.
     pub async fn list_page(&self, bucket: &str, prefix: &str, token: Option<String>) -> Result<ListPage, S3Error> {
+        self.page(bucket, prefix, token, None).await
+    }
+
+    /// The first page of ListObjectsV2 of the objects whose keys come behind `after`: S3 lists a thousand.
+    pub async fn list_behind(&self, bucket: &str, prefix: &str, after: &str) -> Result<Vec<ListedObject>, S3Error> {
+        let _turn = turn(&self.small_requests).await;
+        Ok(self.page(bucket, prefix, None, Some(after.to_owned())).await?.objects)
+    }
+
+    async fn page(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        token: Option<String>,
+        after: Option<String>,
+    ) -> Result<ListPage, S3Error> {
         let request = self
             .client
             .list_objects_v2()
             .bucket(bucket)
             .set_expected_bucket_owner(self.owner(bucket))
             .prefix(prefix)
-            .set_continuation_token(token);
+            .set_continuation_token(token)
+            .set_start_after(after);
         let request = request.encoding_type(EncodingType::Url);
         let page = self.traffic.watch(request.send()).await;
         let page = page.map_err(|error| self.error("ListObjectsV2", &Uri::new(bucket, prefix), error))?;
         let encoding = page.encoding_type.as_ref();
+        let archives =
+            [ObjectStorageClass::Glacier, ObjectStorageClass::DeepArchive, ObjectStorageClass::IntelligentTiering];
         let objects = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
             let size = object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-            Some(ListedObject { key: decoded(object.key?, encoding), seen: Seen { size, etag: object.e_tag } })
+            let class = object.storage_class;
+            Some(ListedObject {
+                key: decoded(object.key?, encoding),
+                seen: Seen { size, etag: object.e_tag },
+                modified: object.last_modified.map(|time| time.secs()),
+                may_be_archived: class.is_some_and(|class| archives.contains(&class)),
+            })
         });
         let objects = objects.collect();
         Ok(ListPage { objects, next: page.next_continuation_token.filter(|_| page.is_truncated == Some(true)) })

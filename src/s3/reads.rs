@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::ahead::Start;
 use super::client::{ATTEMPTS, SHORT_TIMEOUT};
-use super::fields::{absent, crc_of, head_of, is_composite};
+use super::fields::{absent, checksum_of, crc_of, head_of, is_composite};
 use super::memory::{Half, UNIT};
 use super::{Attributes, Head, HeldBytes, ObjectVersion, S3, S3Error, SmallObject, turn};
 use crate::byte_range::ByteRange;
@@ -25,8 +25,10 @@ const ROOM_FOR_HEADER: usize = 4 << 10;
 #[derive(Clone, Copy)]
 enum Wanted<'a> {
     Whole,
-    /// All of it, with its checksum.
-    WithChecksum,
+    /// All of it, with its checksum; of the version with this ETag, or of any.
+    WithChecksum {
+        only: Option<&'a str>,
+    },
     /// Of the version with this ETag, or of any.
     Range {
         range: ByteRange,
@@ -68,6 +70,21 @@ impl S3 {
         }
     }
 
+    /// GetObject of all of the version that has this ETag. If S3 tells a CRC of it, the bytes have that one. Who asks holds
+    /// the memory for it.
+    pub async fn get_all(&self, object: &ObjectVersion) -> Result<Bytes, S3Error> {
+        let ObjectVersion { uri, size, etag, .. } = object;
+        let wanted = Wanted::WithChecksum { only: Some(etag) };
+        let Read { answer, size: found, bytes } = self.read(uri, *size, wanted, None).await?;
+        let unusable = |what: String| S3Error::unusable("GetObject", uri, &what);
+        let bytes =
+            bytes.filter(|_| found == *size).ok_or_else(|| unusable(format!("{found} bytes instead of {size}")))?;
+        match checksum_of!(answer, etag).0.filter(|crc| Crc::of(crc.algorithm, &bytes) != *crc) {
+            Some(crc) => Err(S3Error::other_bytes(uri, crc)),
+            None => Ok(bytes),
+        }
+    }
+
     /// The first bytes of an object, at least so many or all of them, and the memory that they take.
     pub async fn start(&self, object: &ObjectVersion, length: u64) -> Result<HeldBytes, S3Error> {
         let length = length.min(object.size);
@@ -102,7 +119,7 @@ impl S3 {
     /// not use, can still be looked at.
     pub(super) async fn whole(&self, uri: &Uri, size: u64) -> Result<Option<(Head, Option<HeldBytes>)>, S3Error> {
         let memory = self.memory.starts.reserve(size).await;
-        match self.read(uri, size, Wanted::WithChecksum, None).await {
+        match self.read(uri, size, Wanted::WithChecksum { only: None }, None).await {
             Ok(Read { answer, size: found, bytes: Some(bytes) }) if found == size => {
                 Ok(Some((head_of!("GetObject", uri, answer, None), Some(HeldBytes::new(bytes, memory)))))
             }
@@ -119,7 +136,7 @@ impl S3 {
             // It may have to wait for memory.
             Some(_) => None,
         };
-        let room = if matches!(wanted, Wanted::WithChecksum) { ROOM_FOR_HEADER } else { 0 };
+        let room = if matches!(wanted, Wanted::WithChecksum { only: None }) { ROOM_FOR_HEADER } else { 0 };
         let mut attempt = 1;
         loop {
             let request = self
@@ -136,7 +153,8 @@ impl S3 {
                 }
                 // The SDK's own way to ask for it makes the SDK hold it against the bytes. But a server may show a
                 // checksum of the parts' checksums, and not say so; and S3 holds it against the final object.
-                Wanted::WithChecksum => {
+                Wanted::WithChecksum { only } => {
+                    let request = request.set_if_match(only.map(str::to_owned));
                     let ask = |request: &mut HttpRequest| {
                         drop(request.headers_mut().insert("x-amz-checksum-mode", "ENABLED"))
                     };

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use local_s3::{Content, Fault, LocalS3, Object, Rules};
 use support::{MIB, World, is_exhaustive, manifest, rows};
+use unload_header::s3::LISTED_FROM;
 
 use crate::bucket::{KEY, final_object, source, with_header, world};
 
@@ -21,6 +22,8 @@ const HEADER: &str = "idx|venue|name\n";
 struct Case {
     /// How many an upload may have.
     max_parts: u16,
+    /// From how many slices on they are listed.
+    listed_from: usize,
     variables: &'static [(&'static str, &'static str)],
     objects: Vec<(&'static str, Object)>,
     /// The object whose event it is.
@@ -38,9 +41,9 @@ fn object(size: usize) -> Case {
     expected.append(&rows.content);
     let sidecar = ("unload/q_.headers", Object::new("idx,venue,name"));
     let (event, target) = ("unload/q_0000_part_00", "final/q_0000_part_00");
-    let max_parts = 10_000;
+    let (max_parts, listed_from) = (10_000, LISTED_FROM);
     let (objects, rules) = (vec![sidecar, (event, rows)], Rules::default());
-    Case { max_parts, variables: &[], objects, event, target, expected, rules }
+    Case { max_parts, listed_from, variables: &[], objects, event, target, expected, rules }
 }
 
 /// An unload that becomes one object: a slice to copy, one whose row does not end, and one more.
@@ -57,7 +60,23 @@ fn unload() -> Case {
     let event = "unload/q_manifest";
     objects.push((event, Object::new(manifest("bucket", &entries, &["idx", "venue", "name"]))));
     let (variables, target, rules) = (&[("OUTPUT", "single")], "final/q.csv", Rules::default());
-    Case { max_parts: 10_000, variables, objects, event, target, expected, rules }
+    Case { max_parts: 10_000, listed_from: LISTED_FROM, variables, objects, event, target, expected, rules }
+}
+
+/// An unload of small slices, which are listed.
+fn listed_slices() -> Case {
+    let (mut expected, mut objects) = (Content::from(HEADER), Vec::new());
+    for number in 1..=4 {
+        let mut slice = rows(4 * MIB);
+        slice[0] = number;
+        let slice = Object::new(slice);
+        expected.append(&slice.content);
+        objects.push((&*format!("unload/q_000{number}_part_00").leak(), slice));
+    }
+    let entries: Vec<_> = objects.iter().map(|(key, slice)| (*key, slice.content.length())).collect();
+    let event = "unload/q_manifest";
+    objects.push((event, Object::new(manifest("bucket", &entries, &["idx", "venue", "name"]))));
+    Case { listed_from: 2, objects, event, expected, ..unload() }
 }
 
 /// An unload of more slices than parts, which go by two intermediate objects.
@@ -77,7 +96,7 @@ fn many_slices() -> Case {
     let event = "unload/q_manifest";
     objects.push((event, Object::new(manifest("bucket", &entries, &["idx", "venue", "name"]))));
     let (variables, target, rules) = (&[("OUTPUT", "single")], "final/q.csv", Rules::default());
-    Case { max_parts: 3, variables, objects, event, target, expected, rules }
+    Case { max_parts: 3, listed_from: LISTED_FROM, variables, objects, event, target, expected, rules }
 }
 
 /// What can go wrong with a request.
@@ -133,7 +152,7 @@ struct Tally {
 
 /// A run in which the requests of these numbers meet these mishaps.
 async fn cell(case: &Case, mishaps: &[(usize, Mishap)], tally: &mut Tally) {
-    let world = World::in_memory().await.with_max_parts(case.max_parts);
+    let world = World::in_memory().await.with_max_parts(case.max_parts).with_listed_from(case.listed_from);
     let local = world.local();
     case.objects.iter().for_each(|(key, object)| local.put("bucket", key, object.clone()));
     local.rule("bucket", case.rules.clone());
@@ -224,6 +243,11 @@ async fn small_objects_survive_one_fault() {
 #[tokio::test(start_paused = true)]
 async fn unloads_survive_one_fault() {
     one_at_a_time("an unload of three slices, one fault", &unload()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn unloads_whose_slices_are_listed_survive_one_fault() {
+    one_at_a_time("an unload of four slices that are listed, one fault", &listed_slices()).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,6 +27,7 @@ mod groups;
 mod idempotence;
 mod intermediates;
 mod layout;
+mod lists;
 mod merge_safety;
 mod naming;
 mod only_aws;

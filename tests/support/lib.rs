@@ -91,6 +91,12 @@ impl World {
         self
     }
 
+    /// The same, whose function lists so many slices and more, and does not look at each.
+    pub fn with_listed_from(mut self, listed_from: usize) -> World {
+        self.s3.listed_from = listed_from;
+        self
+    }
+
     /// The function's.
     pub fn access_key(&self) -> &'static str {
         if self.local.is_some() { local_s3::ROLE_KEY } else { local_s3::ACCESS_KEY }

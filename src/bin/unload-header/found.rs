@@ -46,7 +46,7 @@ pub async fn units_of(
     let mut keys = Keys { settings, s3, place, listed, prefixes: &found.prefixes, others: HashMap::new() };
     let (mut units, mut unclear) = (Vec::new(), BTreeMap::new());
     let mut slices: BTreeMap<&str, Vec<Entry>> = BTreeMap::new();
-    for ListedObject { key, seen } in found.data {
+    for ListedObject { key, seen, .. } in found.data {
         let uri = place.sibling(key);
         let name = match keys.reading(key).await? {
             Reading::One(name) => name,

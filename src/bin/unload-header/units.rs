@@ -35,7 +35,7 @@ pub fn units<'a>(
     if !by_manifest {
         let taken = objects.try_filter(|object: &ListedObject| std::future::ready(globs.take(&object.key)));
         let data = taken.try_filter_map(async |object| {
-            let ListedObject { key, seen } = object;
+            let ListedObject { key, seen, .. } = object;
             let uri = place.sibling(key);
             let is_data = match Role::of(&uri.key) {
                 Role::Data => true,

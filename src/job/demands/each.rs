@@ -28,7 +28,7 @@ pub async fn demands_of_sidecar(settings: &Settings, s3: &S3, uri: &Uri) -> Resu
         let deleted = if settings.delete_source { ", or DELETE_SOURCE has deleted them" } else { "" };
         return Ok(vec![Demand::waiting(uri, format!("none of its data objects is there yet{deleted}"))]);
     }
-    let demand = |ListedObject { key, seen }| Demand::object(uri.sibling(key), Some(seen)).by_sidecar(uri);
+    let demand = |ListedObject { key, seen, .. }| Demand::object(uri.sibling(key), Some(seen)).by_sidecar(uri);
     let mut demands: Vec<Demand> = objects.into_iter().map(demand).collect();
     if settings.final_manifest {
         for unload in unloads_of_sidecar(settings, s3, uri).await? {

@@ -1,13 +1,17 @@
 //! OUTPUT=single: the sources are all objects of one folder that a manifest lists, in the manifest's order.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::pin::pin;
 
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use futures_util::future::{Either, join, ready};
+use futures_util::{Stream, StreamExt, stream};
 
 use super::super::context::Context;
 use super::super::existing::Existing;
+use super::super::try_end::Assumptions;
 use super::found::{Sources, refuse_unreadable};
+use super::listed::{Listed, listed};
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
 use crate::s3::{Head, ObjectVersion, S3Error, SMALL_REQUESTS_AT_ONCE};
@@ -20,20 +24,32 @@ pub async fn look(
     unload: &Unload,
     folder: &str,
     existing: &Existing,
+    assumptions: &Assumptions,
 ) -> Result<ControlFlow<Receipt, Sources>, Error> {
     let Context { s3, job, .. } = context;
     let entries = unload.entries(folder);
-    // The manifest comes first. The slices are looked at beside it, and count only if it is still the one.
-    let looked = unload.version.iter().map(|_| &unload.manifest).chain(entries.iter().map(|entry| &entry.uri));
-    let mut heads = stream::iter(looked).map(|uri| s3.head(uri)).buffered(SMALL_REQUESTS_AT_ONCE);
-    if let Some(version) = &unload.version {
-        let manifest = heads.try_next().await?.flatten();
-        if let Some(receipt) = another_manifest(context, manifest, version, existing).await? {
-            return Ok(ControlFlow::Break(receipt));
-        }
+    // The slices are looked at beside the manifest, and count only if it is still the one.
+    let manifest = async {
+        let Some(version) = &unload.version else { return Ok(None) };
+        another_manifest(context, s3.head(&unload.manifest).await?, version, existing).await
+    };
+    let compared = async {
+        let mut lists = match assumptions.lists_are_right {
+            true => listed(s3, entries).await?,
+            false => HashMap::new(),
+        };
+        let found = stream::iter(entries).map(|entry| match lists.remove(&entry.uri) {
+            Some(listed) => Either::Left(ready(Ok(Some(listed.into())))),
+            None => Either::Right(async { Ok(s3.head(&entry.uri).await?.map(Found::from)) }),
+        });
+        compare(unload, entries, found.buffered(SMALL_REQUESTS_AT_ONCE)).await
+    };
+    let (another, compared) = join(manifest, compared).await;
+    if let Some(receipt) = another? {
+        return Ok(ControlFlow::Break(receipt));
     }
     let manifest_hash = unload.version.as_ref().map(manifest_hash);
-    let Compared { first, objects, incompleteness } = compare(unload, entries, heads).await?;
+    let Compared { first, objects, incompleteness } = compared?;
     let is_gone = !incompleteness.missing.is_empty();
     // The objects were there when the final object was made of this version of the manifest.
     let is_of_version = |seal: &Seal| manifest_hash.is_some() && seal.manifest_hash == manifest_hash;
@@ -87,8 +103,30 @@ async fn another_manifest(
     }
 }
 
+/// An object that is there.
+struct Found {
+    object: ObjectVersion,
+    /// In seconds since 1970.
+    modified: i64,
+    /// Unless it was found by a list.
+    head: Option<Head>,
+}
+
+impl From<Head> for Found {
+    fn from(head: Head) -> Found {
+        Found { object: head.object.clone(), modified: head.modified, head: Some(head) }
+    }
+}
+
+impl From<Listed> for Found {
+    fn from(Listed { object, modified }: Listed) -> Found {
+        Found { object, modified, head: None }
+    }
+}
+
 /// The objects of a folder that are there, and how they differ from their entries.
 struct Compared {
+    /// What HeadObject tells of the first entry's object.
     first: Option<Head>,
     objects: Vec<ObjectVersion>,
     incompleteness: Incompleteness,
@@ -97,18 +135,18 @@ struct Compared {
 async fn compare(
     unload: &Unload,
     entries: &[Entry],
-    heads: impl Stream<Item = Result<Option<Head>, S3Error>>,
+    found: impl Stream<Item = Result<Option<Found>, S3Error>>,
 ) -> Result<Compared, Error> {
     let mut compared = Compared { first: None, objects: Vec::new(), incompleteness: Incompleteness::of(unload) };
-    let mut heads = pin!(heads.zip(stream::iter(entries)));
-    while let Some((head, entry)) = heads.next().await {
-        match head? {
+    let mut found = pin!(found.zip(stream::iter(entries)));
+    while let Some((found, entry)) = found.next().await {
+        match found? {
             None => compared.incompleteness.missing.push(entry.uri.clone()),
-            Some(head) => {
-                refuse_unreadable(&head)?;
-                compared.incompleteness.compare(unload, entry, head.object.size, head.modified);
-                compared.objects.push(head.object.clone());
-                compared.first.get_or_insert(head);
+            Some(Found { object, modified, head }) => {
+                head.iter().try_for_each(refuse_unreadable)?;
+                compared.incompleteness.compare(unload, entry, object.size, modified);
+                compared.objects.push(object);
+                compared.first = compared.first.or(head);
             }
         }
     }

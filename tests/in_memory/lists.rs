@@ -1,0 +1,230 @@
+//! OUTPUT=single of many small slices, which are found by lists, and not looked at one by one.
+
+use std::ops::Range;
+
+use crc_fast::CrcAlgorithm;
+use local_s3::{Content, Fault, Object, Request};
+use support::{MIB, World, manifest, rows};
+use unload_header::crc::Algorithm;
+use unload_header::deadline::MAX_TIMEOUT;
+use unload_header::receipt::{Outcome, Proof, Receipt};
+use unload_header::s3::LISTED_FROM;
+
+const SINGLE: [(&str, &str); 1] = [("OUTPUT", "single")];
+const MANIFEST: &str = "unload/q_manifest";
+const FINAL: &str = "final/q.csv";
+
+fn key(slice: usize) -> String {
+    format!("unload/q_{slice:04}_part_00")
+}
+
+/// A slice unlike the others: its number, then so many bytes of rows.
+fn slice(number: usize, size: usize) -> Content {
+    let mut slice = Content::from(format!("{number}|first|row\n"));
+    slice.append(&Content::from(rows(size)));
+    slice
+}
+
+/// An unload of slices of this size, with such a checksum, and what is to come of it.
+async fn world(count: usize, size: usize, algorithm: Option<CrcAlgorithm>) -> (World, Content) {
+    let world = World::in_memory().await;
+    let (keys, mut expected) = ((0..count).map(key).collect::<Vec<_>>(), Content::from("idx|venue|name\n"));
+    let mut entries = Vec::new();
+    for (number, key) in keys.iter().enumerate() {
+        let slice = slice(number, size);
+        expected.append(&slice);
+        entries.push((key.as_str(), slice.length()));
+        world.local().put("bucket", key, Object::new(slice).with_checksum(algorithm));
+    }
+    world.local().put("bucket", MANIFEST, Object::new(manifest("bucket", &entries, &["idx", "venue", "name"])));
+    (world, expected)
+}
+
+fn is_right(world: &World, expected: &Content) -> bool {
+    world.local().uploads().is_empty() && world.local().get("bucket", FINAL).is_some_and(|it| it.content == *expected)
+}
+
+async fn merge(world: &World) -> (Receipt, Vec<Request>) {
+    world.local().take_requests();
+    let receipt = world.receipt(&SINGLE, MANIFEST).await;
+    (receipt, world.local().take_requests())
+}
+
+fn count(requests: &[Request], operation: &str) -> usize {
+    requests.iter().filter(|request| request.operation == operation).count()
+}
+
+/// Changes the bodies of some of the answers to the requests of an operation.
+fn change(world: &World, operation: &'static str, which: Range<usize>, how: fn(Vec<u8>) -> Vec<u8>) {
+    let mut seen = 0;
+    world.local().judge(move |request| {
+        seen += usize::from(request.operation == operation);
+        let is_due = request.operation == operation && which.contains(&(seen - 1));
+        is_due.then(|| {
+            Fault::OtherAnswer(Box::new(move |answer| *answer.body_mut() = how(answer.body().to_vec()).into()))
+        })
+    });
+}
+
+/// The first slice is looked at, since its metadata is copied, and the last, since S3 may copy it.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_slices_are_found_by_one_request() {
+    for (slices, lists) in [(LISTED_FROM - 1, 0), (LISTED_FROM, 1), (1_000, 1), (1_001, 2), (2_500, 3)] {
+        let (world, expected) = world(slices, 32, Some(CrcAlgorithm::Crc64Nvme)).await;
+        // Keys in between that are none of the unload's, and some before and behind it.
+        let others =
+            ["unload/a", "unload/q_0000_part_00.headers.old", "unload/q_0007_part_000", "unload/q_x", "unload/z"];
+        let others = if slices == 1_000 { &others[..1] } else { &others[..] };
+        others.iter().for_each(|key| world.local().put("bucket", key, Object::new("nobody's")));
+        let (receipt, requests) = merge(&world).await;
+        assert!(is_right(&world, &expected), "{slices}");
+        let heads = if lists == 0 { slices } else { 2 };
+        // Two keys that are not the unload's take the places of two that are.
+        let missed = if lists > 1 { 2 } else { 0 };
+        assert_eq!(count(&requests, "ListObjectsV2"), lists, "{slices}");
+        let looked = count(&requests, "HeadObject") - 2;
+        assert_eq!(looked, heads + missed, "{slices}: the final key and the manifest besides");
+        assert_eq!(count(&requests, "GetObject"), slices + 3, "the manifest, two sidecars, and each slice once");
+        assert_eq!(receipt.written.unwrap().proof, Proof::Crc(Algorithm::Crc64Nvme));
+        let (again, requests) = merge(&world).await;
+        assert_eq!(again.outcome, Outcome::Unchanged);
+        assert!(count(&requests, "HeadObject") == 2 + heads + missed && count(&requests, "GetObject") == 3);
+    }
+}
+
+/// Each slice is held against the CRC that S3 tells with it, and the whole against what was sent.
+#[tokio::test(start_paused = true)]
+async fn what_was_found_by_a_list_is_proved() {
+    for (algorithm, proof) in [
+        // Of the last slice, which S3 copies, no CRC is known, and the result is looked at.
+        (None, Proof::Size),
+        (Some(CrcAlgorithm::Crc64Nvme), Proof::Crc(Algorithm::Crc64Nvme)),
+        (Some(CrcAlgorithm::Crc32IsoHdlc), Proof::Crc(Algorithm::Crc32)),
+    ] {
+        let (world, expected) = world(LISTED_FROM, MIB, algorithm).await;
+        let (receipt, requests) = merge(&world).await;
+        assert!(is_right(&world, &expected));
+        assert_eq!(receipt.written.unwrap().proof, proof, "{algorithm:?}");
+        assert_eq!(count(&requests, "HeadObject"), 2 + 2 + usize::from(proof == Proof::Size));
+        assert_eq!(merge(&world).await.0.outcome, Outcome::Unchanged);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_bytes_than_those_of_a_slice_never_become_rows() {
+    let one_other = |mut bytes: Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        bytes
+    };
+    for (size, algorithm) in [(32, CrcAlgorithm::Crc64Nvme), (MIB, CrcAlgorithm::Crc32Iscsi)] {
+        for (nth, is_right_in_the_end) in [(5..6, true), (5..usize::MAX, false)] {
+            let (world, expected) = world(LISTED_FROM, size, Some(algorithm)).await;
+            change(&world, "GetObject", nth, one_other);
+            let result = world.run(&SINGLE, &[MANIFEST]).await;
+            assert_eq!(is_right(&world, &expected), is_right_in_the_end, "{size}");
+            assert_eq!(
+                result.map_err(|error| error.kind()).err().as_deref(),
+                (!is_right_in_the_end).then_some("S3.BadDigest")
+            );
+            assert!(is_right_in_the_end || world.local().get("bucket", FINAL).is_none());
+            assert!(world.local().uploads().is_empty());
+        }
+    }
+}
+
+/// The list is older than what is read, or a server lists other ETags than it shows: then each slice is looked at.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_not_right_is_not_trusted_twice() {
+    let (world, expected) = world(LISTED_FROM, 32, None).await;
+    change(&world, "ListObjectsV2", 0..9, |list| {
+        String::from_utf8(list).unwrap().replace("<ETag>\"", "<ETag>\"x").into_bytes()
+    });
+    let (receipt, requests) = merge(&world).await;
+    assert_eq!(receipt.outcome, Outcome::Written);
+    assert_eq!((count(&requests, "ListObjectsV2"), count(&requests, "HeadObject")), (1, 2 + 2 + 2 + LISTED_FROM));
+    assert!(is_right(&world, &expected));
+}
+
+/// Who may not list may look at each, and what a list does not show may be there nevertheless.
+#[tokio::test(start_paused = true)]
+async fn without_a_list_each_slice_is_looked_at() {
+    let empty = |list: Vec<u8>| {
+        let list = String::from_utf8(list).unwrap();
+        let (start, _) = list.split_once("<Contents>").unwrap();
+        format!("{start}</ListBucketResult>").into_bytes()
+    };
+    for is_denied in [true, false] {
+        let (world, expected) = world(LISTED_FROM, 32, None).await;
+        match is_denied {
+            true => world
+                .local()
+                .judge(|request| (request.operation == "ListObjectsV2").then_some(Fault::Error(403, "AccessDenied"))),
+            false => change(&world, "ListObjectsV2", 0..9, empty),
+        }
+        let (receipt, requests) = merge(&world).await;
+        assert_eq!((receipt.outcome, count(&requests, "HeadObject")), (Outcome::Written, 2 + LISTED_FROM));
+        assert!(is_right(&world, &expected));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_a_slice_is_seen_in_a_list_too() {
+    let other = |world: &World, key: &str| world.local().put("bucket", key, Object::new("1|2|3\n"));
+    let gone = |world: &World, key: &str| world.local().delete("bucket", key);
+    let archived = |world: &World, key: &str| {
+        let object = world.local().get("bucket", key).unwrap().archived("GLACIER", false);
+        world.local().put("bucket", key, object);
+    };
+    let wrongs: [(fn(&World, &str), &str); 3] =
+        [(other, "UnloadIncomplete"), (gone, "UnloadIncomplete"), (archived, "ObjectArchived")];
+    for ((wrong, kind), number) in wrongs.into_iter().flat_map(|wrong| [0, 7, LISTED_FROM - 1].map(|at| (wrong, at))) {
+        let (world, _) = world(LISTED_FROM, 32, None).await;
+        wrong(&world, &key(number));
+        let error = world.run(&SINGLE, &[MANIFEST]).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{number}");
+        assert!(error.to_string().contains(&key(number)), "{error}");
+        assert!(world.local().get("bucket", FINAL).is_none());
+    }
+}
+
+/// A slice that is written again while it is read: an object of both would have rows that were never together.
+#[tokio::test(start_paused = true)]
+async fn a_slice_that_changes_behind_its_list_is_never_mixed_in() {
+    for nth in 2..LISTED_FROM + 2 {
+        let (world, expected) = world(LISTED_FROM, MIB, None).await;
+        // As long as the one before.
+        let newest = Object::new(slice(99, MIB));
+        world.local().fail(
+            "GetObject",
+            nth,
+            Fault::Meanwhile(Box::new(move |store| {
+                store.put("bucket", &key(LISTED_FROM - 2), newest);
+            })),
+        );
+        let result = world.run(&SINGLE, &[MANIFEST]).await;
+        assert_eq!(is_right(&world, &expected), result.is_ok(), "{nth}: {result:?}");
+        assert!(result.is_ok() || world.local().get("bucket", FINAL).is_none());
+        assert!(world.local().uploads().is_empty());
+    }
+}
+
+/// Parts that a stopped try has sent were held against their slices' CRCs by that try.
+#[tokio::test(start_paused = true)]
+async fn a_merge_that_was_stopped_goes_on_with_its_proof() {
+    let (world, expected) = world(120, MIB, Some(CrcAlgorithm::Crc64Nvme)).await;
+    let mut sent = 0;
+    world.local().judge(move |request| {
+        sent += usize::from(request.operation == "UploadPart");
+        // The mark is small.
+        (request.operation == "UploadPart" && sent > 5 && request.bytes > MIB as u64)
+            .then_some(Fault::Error(503, "SlowDown"))
+    });
+    let error = world.run_for(MAX_TIMEOUT, &SINGLE, &[MANIFEST]).await.unwrap_err();
+    assert!(world.local().get("bucket", FINAL).is_none(), "{error}");
+    world.local().judge(|_| None);
+    let (receipt, requests) = merge(&world).await;
+    assert_eq!(count(&requests, "CreateMultipartUpload"), 0, "it is resumed");
+    assert_eq!(receipt.written.unwrap().proof, Proof::Crc(Algorithm::Crc64Nvme));
+    assert!(is_right(&world, &expected));
+}
