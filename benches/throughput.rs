@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures_util::future::{join, join3};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -30,6 +31,9 @@ const COLUMNS: [&str; 3] = ["idx", "venue", "name"];
 const HEADER: &str = "idx|venue|name\n";
 /// In bytes.
 const SIZE: usize = 10 << 10;
+/// As many as the function gathers in a part of 10 MiB, and as many parts as its memory allows.
+const SLICES_OF_A_PART: usize = 1_024;
+const PARTS_AT_ONCE: usize = 2;
 
 /// What is measured of a way.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +59,8 @@ enum Bare {
     Manifest,
     /// The slices alone, as a merge reads them.
     Gets,
-    /// The same, after a look at each.
-    HeadsAndGets,
+    /// The same, and what was read is uploaded in parts.
+    GetsAndParts,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -74,7 +78,7 @@ async fn main() {
         ("the command line", Bare::Events, Way::CommandLine),
         ("a verbose manifest", Bare::Manifest, Way::Manifest),
         ("OUTPUT=single, beside GETs alone", Bare::Gets, Way::Single),
-        ("OUTPUT=single, beside HEADs and GETs", Bare::HeadsAndGets, Way::Single),
+        ("OUTPUT=single, beside GETs and parts", Bare::GetsAndParts, Way::Single),
     ] {
         let (mut loops, mut ours) = (Vec::new(), Vec::new());
         for round in 0..rounds {
@@ -263,20 +267,36 @@ async fn bare(way: &str) {
         let put = client.put_object().bucket(bucket).key(key).if_none_match("*");
         put.body(body.into()).send().await.unwrap();
     };
-    let ways = [Bare::Events, Bare::Manifest, Bare::Gets, Bare::HeadsAndGets];
+    let ways = [Bare::Events, Bare::Manifest, Bare::Gets, Bare::GetsAndParts];
     let way = ways.into_iter().find(|it| format!("{it:?}") == way).unwrap();
-    let is_merge = matches!(way, Bare::Gets | Bare::HeadsAndGets);
+    let is_merge = matches!(way, Bare::Gets | Bare::GetsAndParts);
     let (keys, at_once) = (0..number("COUNT", 0), if is_merge { SMALL_REQUESTS_AT_ONCE } else { JOBS_AT_ONCE.into() });
     let unload = if way == Bare::Events { "s" } else { "v" };
-    if way == Bare::HeadsAndGets {
-        let heads = stream::iter(keys.clone()).map(|slice| async move { assert!(head(&key(unload, slice)).await) });
-        heads.buffer_unordered(at_once).collect::<()>().await;
+    if way == Bare::GetsAndParts {
+        let target = format!("final/{what}");
+        let upload = client.create_multipart_upload().bucket(bucket).key(&target).send().await.unwrap();
+        let upload = upload.upload_id().unwrap();
+        let part = async |number: i32, slices: std::ops::Range<usize>| {
+            let rows = stream::iter(slices).map(|slice| async move { get(&key(unload, slice)).await.unwrap() });
+            let rows: Vec<_> = rows.buffered(at_once).collect().await;
+            let part = client.upload_part().bucket(bucket).key(&target).upload_id(upload).part_number(number);
+            let etag = part.body(rows.concat().into()).send().await.unwrap().e_tag;
+            CompletedPart::builder().part_number(number).set_e_tag(etag).build()
+        };
+        let parts = (1..).zip(keys.clone().step_by(SLICES_OF_A_PART));
+        let parts =
+            stream::iter(parts).map(|(number, first)| part(number, first..keys.end.min(first + SLICES_OF_A_PART)));
+        let parts: Vec<_> = parts.buffered(PARTS_AT_ONCE).collect().await;
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let complete = client.complete_multipart_upload().bucket(bucket).key(&target).upload_id(upload);
+        complete.multipart_upload(parts).send().await.unwrap();
+        return;
     }
     let one = async |slice| {
         let (source, own) = (key(unload, slice), format!("{}.headers", key(unload, slice)));
         let (target, sidecar) = (format!("final/{what}/{slice}"), format!("unload/{unload}_.headers"));
         let rows = match way {
-            Bare::Gets | Bare::HeadsAndGets => return drop(get(&source).await.unwrap()),
+            Bare::Gets | Bare::GetsAndParts => return drop(get(&source).await.unwrap()),
             Bare::Events => {
                 head(&target).await;
                 join3(get(&source), get(&own), get(&sidecar)).await.0

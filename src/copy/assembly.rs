@@ -100,7 +100,7 @@ impl Assembly {
     /// Whether these pieces, which are all, are the header and behind it the first bytes, whole.
     pub fn is_whole(&self, pieces: &[Piece]) -> bool {
         let rows = pieces.iter().filter(|piece| piece.of != Origin::Header).collect::<Vec<_>>();
-        let is_all = |range: &ByteRange| range.length() == self.first_bytes.bytes.len() as u64;
+        let is_all = |range: &ByteRange| range.length() == self.first_bytes.length();
         matches!(rows[..], [piece @ Piece { of: Origin::Source(_), range }] if self.is_known(piece) && is_all(range))
     }
 
@@ -123,7 +123,7 @@ impl Assembly {
         match of {
             Origin::Header => Ok(self.header.slice(slice)),
             Origin::Newline => Ok(Bytes::from_static(self.ending).slice(slice)),
-            Origin::Source(_) if self.is_known(&piece) => Ok(self.first_bytes.bytes.slice(slice)),
+            Origin::Source(_) if self.is_known(&piece) => Ok(self.first_bytes.all(s3).await?.slice(slice)),
             Origin::Source(index) => {
                 let (source, asked) = (&self.sources[index], self.asked(index, range));
                 let bytes = match asked.length() == source.object.size && source.object.crc.is_none() {
@@ -142,8 +142,8 @@ impl Assembly {
     /// How many bytes of it need not be read, since they are among the first bytes.
     fn known(&self, of: Origin) -> u64 {
         match of {
-            Origin::Source(source) if self.sources[source].object.uri == self.first_bytes.uri => {
-                self.first_bytes.bytes.len() as u64
+            Origin::Source(source) if self.sources[source].object.uri == *self.first_bytes.uri() => {
+                self.first_bytes.length()
             }
             _ => 0,
         }

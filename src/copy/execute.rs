@@ -42,8 +42,6 @@ pub async fn execute(s3: &S3, assembly: &mut Assembly) -> Result<ProvedObject, C
         Ok(object)
     };
     join(assembly, &groups, make).await?;
-    // Of an intermediate object it is known even if those of its sources were not.
-    let expected = expected.or_else(|| assembly.crc());
     let (stored, expected) = match plan.parts.as_slice() {
         [] => put(s3, assembly, &plan, &[], expected).await?,
         [PlannedPart::Upload(pieces)] => put(s3, assembly, &plan, pieces, expected).await?,
@@ -86,12 +84,12 @@ async fn put(
     expected: Option<Crc>,
 ) -> Result<(Stored, Option<Crc>), CopyError> {
     let body = if assembly.is_whole(pieces) {
-        std::mem::take(&mut assembly.first_bytes.bytes).behind(&assembly.header)
+        assembly.first_bytes.take().behind(&assembly.header)
     } else {
         let memory = s3.memory.bodies.reserve(part::length(pieces)).await;
         let body = assembly.bytes(s3, pieces).await?;
         // They are in the body.
-        assembly.first_bytes.bytes = HeldBytes::default();
+        drop(assembly.first_bytes.take());
         HeldBytes::new(body, memory)
     };
     let crc = expected.unwrap_or_else(|| Crc::of(Algorithm::Crc64Nvme, &body));

@@ -1,5 +1,10 @@
 //! The first bytes of a job's sources.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::OnceCell;
+
 use super::plan::Limits;
 use crate::s3::{HeldBytes, ObjectVersion, S3, S3Error};
 use crate::uri::Uri;
@@ -7,27 +12,73 @@ use crate::uri::Uri;
 /// How much is read of the first source that has any bytes: as much as the part with the header must have.
 pub const LENGTH: u64 = Limits::AWS.min_part;
 
-/// The first 5 MiB of the first source that has any bytes, or all of it if it has fewer.
+/// The first 5 MiB of the first source that has any bytes, or all of it if it has fewer. The very first of them may be there
+/// before the others: what they tell is mostly enough to begin with the copy.
 #[derive(Clone, Debug)]
 pub struct FirstBytes {
     /// The index of that source among the job's.
     pub source: usize,
-    pub uri: Uri,
-    /// The size of that source.
-    pub size: u64,
-    pub bytes: HeldBytes,
+    object: ObjectVersion,
+    /// Those that are there.
+    bytes: HeldBytes,
+    /// All, once they were waited for.
+    all: Arc<OnceCell<HeldBytes>>,
 }
 
 impl FirstBytes {
+    /// Waits for the very first of them.
     pub async fn read(s3: &S3, objects: &[ObjectVersion]) -> Result<FirstBytes, S3Error> {
         let source = objects.iter().position(|object| object.size > 0).unwrap_or_default();
-        let ObjectVersion { uri, size, .. } = &objects[source];
-        let bytes = s3.start(&objects[source], LENGTH).await?;
-        Ok(FirstBytes { source, uri: uri.clone(), size: *size, bytes })
+        let object = objects[source].clone();
+        // A small source is written at once, with all of them.
+        let early = if object.size > LENGTH { s3.early_start(&object).await } else { None };
+        let bytes = match early {
+            Some(early) => early,
+            None => s3.start(&object, LENGTH).await?,
+        };
+        Ok(FirstBytes { source, object, bytes, all: Arc::default() })
     }
 
-    /// Whether these are all bytes of the source.
+    /// Waits for all of them.
+    pub async fn read_on(self, s3: &S3) -> Result<FirstBytes, S3Error> {
+        let bytes = self.all(s3).await?;
+        Ok(FirstBytes { bytes, ..self })
+    }
+
+    /// All of them.
+    pub async fn all(&self, s3: &S3) -> Result<HeldBytes, S3Error> {
+        match self.are_all_there() {
+            true => Ok(self.bytes.clone()),
+            false => self.all.get_or_try_init(|| s3.start(&self.object, LENGTH)).await.cloned(),
+        }
+    }
+
+    /// Those that are there, which are not needed here any more.
+    pub fn take(&mut self) -> HeldBytes {
+        self.all = Arc::default();
+        std::mem::take(&mut self.bytes)
+    }
+
+    pub fn uri(&self) -> &Uri {
+        &self.object.uri
+    }
+
+    /// Those that are there: all, or the very first.
+    pub fn there(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// How many they are when all are there.
+    pub fn length(&self) -> u64 {
+        self.object.size.min(LENGTH)
+    }
+
+    pub fn are_all_there(&self) -> bool {
+        self.bytes.len() as u64 == self.length()
+    }
+
+    /// Whether those that are there are all bytes of the source.
     pub fn is_whole(&self) -> bool {
-        self.bytes.len() as u64 == self.size
+        self.bytes.len() as u64 == self.object.size
     }
 }

@@ -49,6 +49,8 @@ struct Share {
 /// Looks for intermediate objects and at the open uploads, as [`execute`](super::execute()) does, and writes nothing.
 pub async fn forecast(s3: &S3, assembly: &mut Assembly) -> Result<Forecast, CopyError> {
     let Grouping { groups, last: plan } = planned(s3, assembly)?;
+    // They are read in any case, since that was begun.
+    assembly.first_bytes.all(s3).await?;
     let expected = assembly.crc();
     let (mut intermediates, mut all) =
         (Vec::new(), Share { resumed: 0, effort: Effort::default(), time: Duration::ZERO });
@@ -73,7 +75,6 @@ pub async fn forecast(s3: &S3, assembly: &mut Assembly) -> Result<Forecast, Copy
         Ok(found.unwrap_or_else(not_yet))
     };
     join(assembly, &groups, look).await?;
-    let expected = expected.or_else(|| assembly.crc());
     all = all.and(of_object(s3, assembly, &plan, expected).await?);
     if !intermediates.is_empty() {
         let (there, others): (Vec<_>, Vec<_>) = intermediates.iter().partition(|it| it.is_there);

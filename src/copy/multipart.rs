@@ -136,6 +136,8 @@ impl<'a> PlannedUpload<'a> {
         if let Some(Marked { index, algorithm, done, first }) = marked(s3, assembly, plan, expected, &open).await? {
             let upload = open.swap_remove(index);
             tracing::info!(upload = upload.id, parts = done.len(), "an upload is resumed");
+            // Even if S3 has them already, so that each run counts the same bytes.
+            assembly.first_bytes.all(s3).await?;
             s3.wrote(done.len() as u64, done.values().map(|part| part.size).sum());
             let pace = Pace::new(first, usual, Limits::AWS.in_flight);
             let mark = mark(assembly, plan, expected, algorithm.is_some());
@@ -309,16 +311,18 @@ pub fn is_told_by_parts(assembly: &Assembly, plan: &Plan, expected: Option<Crc>)
     has_algorithm(assembly, plan, expected) && plan.parts.iter().all(is_known)
 }
 
-/// The CRC of a copied part, if it is all rows of a source whose CRC is known.
+/// The CRC of a copied part, if it is all rows of a data object whose CRC is known.
 fn crc_of_copy(assembly: &Assembly, part: &PlannedPart) -> Option<Crc> {
     let PlannedPart::Copy { source, range } = part else { return None };
     let source = &assembly.sources[*source];
-    source.crc.filter(|_| range.start == source.start && range.end == source.object.size)
+    let is_all = range.start == source.start && range.end == source.object.size;
+    source.crc.filter(|_| is_all && !source.is_intermediate)
 }
 
-/// The algorithm of an upload that has one: that of the sources, as far as their CRCs are known.
+/// The algorithm of an upload that has one: that of the data objects, as far as their CRCs are known.
 fn algorithm(assembly: &Assembly, expected: Option<Crc>) -> Algorithm {
-    let known = expected.or_else(|| assembly.sources.iter().find_map(|source| source.crc));
+    let known = expected
+        .or_else(|| assembly.sources.iter().filter(|source| !source.is_intermediate).find_map(|source| source.crc));
     known.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm)
 }
 
@@ -331,6 +335,10 @@ async fn write_part<'a>(
     memory: Option<Reservation>,
     begun: u64,
 ) -> EndedPart<'a> {
+    if let PlannedPart::Upload(_) = part.1 {
+        // S3 can copy while the bytes of an upload are summed up.
+        tokio::task::yield_now().await;
+    }
     let _memory = match part.1 {
         PlannedPart::Upload(_) if memory.is_none() => s3.memory.bodies.reserve(part.1.length()).await,
         _ => memory,

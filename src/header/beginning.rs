@@ -30,6 +30,15 @@ pub enum FirstRecord {
 }
 
 impl Beginning {
+    /// Whether these bytes tell what many more would: the first record ends within them, and not as all others have to for
+    /// their style.
+    pub fn is_told_by(bytes: &[u8], dialect: &Dialect) -> bool {
+        let is_fixed = matches!(dialect, Dialect::FixedWidth(_));
+        let ends =
+            |first: &FirstRecord| matches!(first, FirstRecord::Complete { bytes, .. } if !bytes.ends_with(b"\r\n"));
+        !is_fixed && ends(&Beginning::of(bytes, false, Compression::of(bytes), dialect).first)
+    }
+
     /// `whole` says that these are all bytes of the file, so that the first record may end where they end.
     pub fn of(bytes: &[u8], whole: bool, compression: Option<Compression>, dialect: &Dialect) -> Beginning {
         let Some(compression) = compression.filter(|_| !bytes.is_empty()) else {

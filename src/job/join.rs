@@ -50,7 +50,7 @@ pub async fn join(
         // The last source can be a part of its own, however small.
         let is_small = (is_followed || required.all_are_read) && object.size < Limits::AWS.min_part;
         let will_be_read = is_small && object.size > 0 && required.cut.is_empty();
-        let is_unchecked = object.uri != first_bytes.uri && !check_all && will_be_read;
+        let is_unchecked = object.uri != *first_bytes.uri() && !check_all && will_be_read;
         let is_checked = async {
             let is_due = required.cut.is_empty() && !is_unchecked;
             if is_due { begin(s3, object, first_bytes, required).await.map(drop) } else { Ok(()) }
@@ -84,14 +84,14 @@ async fn begin(
     first_bytes: &FirstBytes,
     required: &RequiredBeginning<'_>,
 ) -> Result<u64, Error> {
-    if object.uri == first_bytes.uri {
+    if object.uri == *first_bytes.uri() {
         return Ok(required.cut.len() as u64);
     }
     let ending = if required.has_open_header() { 2 } else { 0 };
     let length = MAGIC_LENGTH.max(required.cut.len() as u64 + ending);
     let Some(range) = ByteRange::new(0, length.min(object.size)) else { return Ok(0) };
     let mut start = s3.get_range(object, range).await?;
-    let (uri, first, found) = (object.uri.clone(), first_bytes.uri.clone(), Compression::of(&start));
+    let (uri, first, found) = (object.uri.clone(), first_bytes.uri().clone(), Compression::of(&start));
     if found != required.compression {
         return Err(Error::MixedCompression { uri, found, first, expected: required.compression });
     }
@@ -162,8 +162,8 @@ impl RequiredBeginning<'_> {
 }
 
 async fn last_byte(s3: &S3, object: &ObjectVersion, first_bytes: &FirstBytes) -> Result<Option<u8>, S3Error> {
-    if object.uri == first_bytes.uri && object.size == first_bytes.bytes.len() as u64 {
-        return Ok(first_bytes.bytes.last().copied());
+    if object.uri == *first_bytes.uri() && first_bytes.is_whole() {
+        return Ok(first_bytes.there().last().copied());
     }
     match ByteRange::new(object.size.saturating_sub(1), object.size) {
         Some(range) => Ok(s3.get_range(object, range).await?.last().copied()),

@@ -86,16 +86,20 @@ pub async fn look_at_start(
     objects: &[ObjectVersion],
     options: &Options,
 ) -> Result<ControlFlow<Receipt, SourceStart>, Error> {
-    let first_bytes = FirstBytes::read(context.s3, objects).await?;
-    let bytes = &first_bytes.bytes;
+    let mut first_bytes = FirstBytes::read(context.s3, objects).await?;
+    if !first_bytes.are_all_there() && !Beginning::is_told_by(first_bytes.there(), &options.dialect) {
+        first_bytes = first_bytes.read_on(context.s3).await?;
+    }
+    let bytes = first_bytes.there();
     if let Some(reason) = beginning::names_itself(bytes, false) {
         return Ok(ControlFlow::Break(Receipt::idle(context.job.uri(), Outcome::Skipped, reason)));
     }
     let found = Compression::of(bytes);
-    let named = || options.compression.or(Compression::of_name(&first_bytes.uri.key));
+    let named = || options.compression.or(Compression::of_name(&first_bytes.uri().key));
     let compression = if bytes.is_empty() { named() } else { found };
     if options.stated && options.compression != compression && !bytes.is_empty() {
-        return Err(Error::CompressionDiffers { uri: first_bytes.uri, said: options.compression, found });
+        let uri = first_bytes.uri().clone();
+        return Err(Error::CompressionDiffers { uri, said: options.compression, found });
     }
     let beginning = first_beginning(context.s3, objects, &first_bytes, compression, options).await?;
     Ok(ControlFlow::Continue(SourceStart { first_bytes, compression, beginning }))
@@ -110,7 +114,7 @@ async fn first_beginning(
     options: &Options,
 ) -> Result<Beginning, Error> {
     let of = |bytes: &[u8], is_whole| Beginning::of(bytes, is_whole, compression, &options.dialect);
-    let mut beginning = of(&first_bytes.bytes, first_bytes.is_whole());
+    let mut beginning = of(first_bytes.there(), first_bytes.is_whole());
     let mut empty = HashSet::from([&objects[first_bytes.source].etag]);
     for object in &objects[first_bytes.source + 1..] {
         if compression.is_none() || beginning.first != FirstRecord::Absent {

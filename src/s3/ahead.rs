@@ -24,6 +24,7 @@ pub(super) struct Ahead(Arc<Mutex<Begun>>);
 pub(super) struct Begun {
     pub heads: Answers<Result<Option<Head>, S3Error>>,
     pub starts: Answers<Option<Start>>,
+    pub early_starts: Answers<Option<Start>>,
     pub small: Answers<Result<Option<SmallObject>, S3Error>>,
     pub uploads: Answers<Result<Vec<OpenUpload>, S3Error>>,
 }
@@ -71,10 +72,12 @@ impl S3 {
         self.begin(|begun| &mut begun.starts, uri, async move { start.await.ok() });
     }
 
-    /// GetObject of the first bytes of whatever version is there.
+    /// GetObject of the first bytes of whatever version is there. The very first of them can be had before the others.
     pub fn begin_start(&self, uri: &Uri, length: u64) {
         let (s3, of) = (self.anew(), uri.clone());
-        self.begin(|begun| &mut begun.starts, uri, async move { s3.any_start(&of, length).await.ok() });
+        let (sender, early) = oneshot::channel();
+        self.begin(|begun| &mut begun.starts, uri, async move { s3.any_start(&of, length, sender).await.ok() });
+        self.begin(|begun| &mut begun.early_starts, uri, async move { early.await.ok() });
     }
 
     pub fn begin_small(&self, uri: &Uri, limit: u64) {

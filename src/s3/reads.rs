@@ -1,6 +1,7 @@
 //! Reads of objects: whole, or a range.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::config::http::HttpRequest;
@@ -8,6 +9,7 @@ use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
+use tokio::sync::oneshot;
 
 use super::ahead::Start;
 use super::client::{ATTEMPTS, SHORT_TIMEOUT};
@@ -34,7 +36,15 @@ enum Wanted<'a> {
         range: ByteRange,
         only: Option<&'a str>,
     },
+    /// So many of the first bytes; whoever waits for the very first of them has them as soon as they have come.
+    Start {
+        length: u64,
+        early: &'a Mutex<Option<oneshot::Sender<Start>>>,
+    },
 }
+
+/// How many bytes are told early.
+const EARLY: usize = 64 << 10;
 
 /// What a read comes to: the answer without its body, how many bytes the body has, and the bytes, unless they are more than
 /// were wanted.
@@ -99,10 +109,21 @@ impl S3 {
         Ok(HeldBytes::new(self.get_range(object, range).await?, memory))
     }
 
+    /// The very first of the bytes that were begun to be read, if more of them are to come.
+    pub async fn early_start(&self, object: &ObjectVersion) -> Option<HeldBytes> {
+        let begun = self.ahead.take(|begun| &mut begun.early_starts, &object.uri)?;
+        begun.await.filter(|start| start.etag == object.etag).map(|start| start.bytes)
+    }
+
     /// The first bytes of whatever version is there.
-    pub(super) async fn any_start(&self, uri: &Uri, length: u64) -> Result<Start, S3Error> {
+    pub(super) async fn any_start(
+        &self,
+        uri: &Uri,
+        length: u64,
+        early: oneshot::Sender<Start>,
+    ) -> Result<Start, S3Error> {
         let memory = self.memory.starts.reserve(length).await;
-        let wanted = Wanted::Range { range: ByteRange { start: 0, end: length }, only: None };
+        let wanted = Wanted::Start { length, early: &Mutex::new(Some(early)) };
         let Read { answer, bytes, .. } = self.read(uri, length, wanted, None).await?;
         let bytes = HeldBytes::new(bytes.unwrap_or_default(), memory);
         Ok(Start { etag: answer.e_tag.unwrap_or_default(), bytes })
@@ -151,6 +172,10 @@ impl S3 {
                     let request = request.range(range.to_string()).set_if_match(only.map(str::to_owned));
                     self.traffic.watch(request.send()).await
                 }
+                Wanted::Start { length, .. } => {
+                    let range = ByteRange { start: 0, end: length };
+                    self.traffic.watch(request.range(range.to_string()).send()).await
+                }
                 // The SDK's own way to ask for it makes the SDK hold it against the bytes. But a server may show a
                 // checksum of the parts' checksums, and not say so; and S3 holds it against the final object.
                 Wanted::WithChecksum { only } => {
@@ -171,7 +196,16 @@ impl S3 {
                 Some(half) if size > UNIT => half.reserve(size).await,
                 _ => None,
             };
-            match body(uri, std::mem::take(&mut answer.body), size, room).await {
+            let tell_early = |bytes: &[u8]| {
+                if let (Wanted::Start { early, .. }, Some(etag)) = (wanted, &answer.e_tag)
+                    && let Some(early) = early.lock().unwrap_or_else(PoisonError::into_inner).take()
+                {
+                    let bytes = HeldBytes::new(Bytes::copy_from_slice(bytes), None);
+                    // If nobody wants them, they are dropped.
+                    let _ = early.send(Start { etag: etag.clone(), bytes });
+                }
+            };
+            match body(uri, std::mem::take(&mut answer.body), size, room, tell_early).await {
                 Err(_) if attempt < ATTEMPTS => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
                 result => {
                     let bytes = result?;
@@ -184,12 +218,21 @@ impl S3 {
     }
 }
 
-/// Reads a body of a known length; HTTP sees to it that it has that length.
-async fn body(uri: &Uri, mut body: ByteStream, length: u64, room: usize) -> Result<Bytes, S3Error> {
+/// Reads a body of a known length; HTTP sees to it that it has that length. `tell_early` is told the first bytes of a long one.
+async fn body(
+    uri: &Uri,
+    mut body: ByteStream,
+    length: u64,
+    room: usize,
+    tell_early: impl Fn(&[u8]),
+) -> Result<Bytes, S3Error> {
     let cut = |what: &dyn fmt::Display| S3Error::broken_off(uri, what);
     let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default() + room);
     while let Some(chunk) = tokio::time::timeout(SHORT_TIMEOUT, body.next()).await.map_err(|late| cut(&late))? {
         bytes.extend_from_slice(&chunk.map_err(|error| cut(&DisplayErrorContext(error)))?);
+        if let Some(first) = bytes.get(..EARLY).filter(|_| (bytes.len() as u64) < length) {
+            tell_early(first);
+        }
     }
     Ok(bytes.freeze())
 }

@@ -15,7 +15,7 @@ use crate::bucket::{FINAL, KEY, LARGE, SIZES, final_object, meanwhile, operation
 #[tokio::test(start_paused = true)]
 async fn a_source_that_changes_meanwhile_is_begun_anew() {
     for (size, operation, nth) in
-        [(100, "GetObject", 1), (LARGE, "GetObject", 3), (LARGE, "UploadPartCopy", 2), (LARGE, "UploadPart", 1)]
+        [(100, "GetObject", 1), (LARGE, "GetObject", 3), (LARGE, "UploadPartCopy", 2), (LARGE, "CreateMultipartUpload", 1)]
     {
         // Where there is no CRC, nothing but the pin tells the two apart.
         for algorithm in [Some(CrcAlgorithm::Crc64Nvme), None] {
