@@ -1,5 +1,7 @@
 //! What a source begins with: a byte order mark and its first record.
 
+use std::borrow::Cow;
+
 use serde::de::IgnoredAny;
 
 use crate::unload::options::Field;
@@ -99,12 +101,15 @@ pub fn names_itself(bytes: &[u8], may_be_json: bool) -> Option<&'static str> {
     if bytes.starts_with(b"PAR1") {
         return Some("it is Parquet, which names its columns itself");
     }
+    if !may_be_json {
+        return None;
+    }
     let text = match Compression::of(bytes) {
-        Some(compression) => compression.begin(bytes, FIRST_LOOK).0,
-        None => bytes.to_vec(),
+        Some(compression) => Cow::Owned(compression.begin(bytes, FIRST_LOOK).0),
+        None => Cow::Borrowed(bytes),
     };
     let line = text.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-    (may_be_json && is_json(line)).then_some("its first record is a JSON object, which names its columns itself")
+    is_json(line).then_some("its first record is a JSON object, which names its columns itself")
 }
 
 /// Whether a record is a JSON object, or the beginning of one if it does not end.

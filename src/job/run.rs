@@ -39,7 +39,9 @@ pub async fn in_time<T>(
     if context.deadline.left().is_zero() {
         return out_of_time();
     }
-    context.deadline.before_end(tries(context, go_on)).await.unwrap_or_else(out_of_time)
+    // It has tens of kilobytes, and would be moved by each who waits for it.
+    let tries = Box::pin(tries(context, go_on));
+    context.deadline.before_end(tries).await.unwrap_or_else(out_of_time)
 }
 
 async fn tries<T>(

@@ -14,9 +14,12 @@ use crate::bucket::{FINAL, KEY, LARGE, SIZES, final_object, meanwhile, operation
 /// An UNLOAD with ALLOWOVERWRITE in the middle of a run: nothing of the two is mixed.
 #[tokio::test(start_paused = true)]
 async fn a_source_that_changes_meanwhile_is_begun_anew() {
-    for (size, operation, nth) in
-        [(100, "GetObject", 1), (LARGE, "GetObject", 3), (LARGE, "UploadPartCopy", 2), (LARGE, "CreateMultipartUpload", 1)]
-    {
+    for (size, operation, nth) in [
+        (100, "GetObject", 1),
+        (LARGE, "GetObject", 3),
+        (LARGE, "UploadPartCopy", 2),
+        (LARGE, "CreateMultipartUpload", 1),
+    ] {
         // Where there is no CRC, nothing but the pin tells the two apart.
         for algorithm in [Some(CrcAlgorithm::Crc64Nvme), None] {
             let world = world(size).await;
