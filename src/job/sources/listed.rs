@@ -4,63 +4,79 @@
 //! tells the CRC with the bytes. The first of the slices, whose metadata is copied, and the last, which S3 may copy however
 //! small it is, are looked at all the same.
 
-use std::collections::HashMap;
-
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::copy::plan::Limits;
 use crate::s3::{ListedObject, ObjectVersion, S3, S3Error};
 use crate::unload::manifest::Entry;
-use crate::uri::Uri;
 
 /// How many lists are asked for at the same time. Each takes about a megabyte of memory.
 const LISTS_AT_ONCE: usize = 8;
 /// How many objects a list tells of (S3 API reference, ListObjectsV2).
 const PAGE: usize = 1_000;
 
-/// An object as a list tells it.
+/// What a list tells of the object of an entry.
 pub struct Listed {
-    pub object: ObjectVersion,
+    /// In bytes.
+    size: u64,
+    etag: String,
     /// In seconds since 1970.
     pub modified: i64,
 }
 
-/// Of these objects of a folder, those that lists tell enough of. All others are to be looked at: keys of others may take
-/// their places in a list, and not every server lists as AWS does.
-pub async fn listed(s3: &S3, entries: &[Entry]) -> Result<HashMap<Uri, Listed>, S3Error> {
-    let is_small = |entry: &Entry| entry.size.is_some_and(|size| size < Limits::AWS.min_part);
-    let has_bytes = |entry: &Entry| entry.size != Some(0);
-    let mut uris: Vec<&Uri> = entries.iter().map(|entry| &entry.uri).collect();
-    uris.sort_by_key(|uri| &uri.key);
-    let ([first, .., last], Some(last_with_bytes)) = (uris.as_slice(), entries.iter().rev().find(|it| has_bytes(it)))
-    else {
-        return Ok(HashMap::new());
-    };
-    let is_in_one_bucket = uris.iter().all(|uri| uri.bucket == first.bucket);
-    if entries.len() < s3.listed_from || !entries.iter().all(is_small) || !is_in_one_bucket {
-        return Ok(HashMap::new());
+impl Listed {
+    pub fn object(self, entry: &Entry) -> ObjectVersion {
+        ObjectVersion { uri: entry.uri.clone(), size: self.size, etag: self.etag, crc: None, is_composite: false }
     }
-    // The keys are in order, so that those in between begin in the same way.
-    let prefix = common_prefix(&first.key, &last.key);
-    let before_first = first.key.char_indices().last().map_or("", |(end, _)| &first.key[..end]);
-    let behind = std::iter::once(before_first).chain(uris.chunks(PAGE).map(|page| page[page.len() - 1].key.as_str()));
-    let lists = behind.take(uris.len().div_ceil(PAGE)).map(|after| s3.list_behind(&first.bucket, prefix, after));
-    let pages: Vec<Vec<ListedObject>> = match stream::iter(lists).buffered(LISTS_AT_ONCE).try_collect().await {
-        // Who may not list may look; and other servers need not know what AWS's S3 does.
-        Err(error) if matches!(error.status, Some(400 | 403 | 405 | 501)) => return Ok(HashMap::new()),
-        pages => pages?,
-    };
-    let found = pages.into_iter().flatten().filter_map(|ListedObject { key, seen, modified, may_be_archived }| {
-        let (uri, size) = (first.sibling(key), seen.size);
-        let etag = format!("\"{}\"", seen.etag?.trim_matches('"'));
-        let object = ObjectVersion { uri: uri.clone(), size, etag, crc: None, is_composite: false };
-        (!may_be_archived).then_some((uri, Listed { object, modified: modified? }))
+}
+
+/// For each of these entries of a folder, what lists tell of its object. Where they tell nothing, it is to be looked at: keys of
+/// others may take its place in a list, and not every server lists as AWS does.
+pub async fn listed(s3: &S3, entries: &[Entry]) -> Result<Vec<Option<Listed>>, S3Error> {
+    let mut all: Vec<Option<Listed>> = entries.iter().map(|_| None).collect();
+    if !are_listed(s3, entries) {
+        return Ok(all);
+    }
+    let key = |index: &usize| entries[*index].uri.key.as_str();
+    let mut in_order: Vec<usize> = (0..entries.len()).collect();
+    in_order.sort_by_key(key);
+    let (first, last) = (key(&in_order[0]), key(&in_order[in_order.len() - 1]));
+    // The keys in between begin in the same way.
+    let (bucket, prefix) = (&entries[0].uri.bucket, common_prefix(first, last));
+    let before_first = first.char_indices().last().map_or("", |(end, _)| &first[..end]);
+    let behind = std::iter::once(before_first).chain(in_order.chunks(PAGE).map(|page| key(&page[page.len() - 1])));
+    let lists = in_order.chunks(PAGE).zip(behind).map(|(page, after)| async move {
+        let known = |ListedObject { key: found, seen, modified, may_be_archived }: ListedObject| {
+            let at = page.binary_search_by(|index| key(index).cmp(found.as_str())).ok()?;
+            // With quotes, as HeadObject tells it.
+            let etag = format!("\"{}\"", seen.etag?.trim_matches('"'));
+            (!may_be_archived).then_some((page[at], Listed { size: seen.size, etag, modified: modified? }))
+        };
+        let objects = s3.list_behind(bucket, prefix, after).await?;
+        Ok(objects.into_iter().filter_map(known).collect::<Vec<_>>())
     });
-    let mut found: HashMap<Uri, Listed> = found.collect();
-    for uri in [&entries[0].uri, &last_with_bytes.uri] {
-        found.remove(uri);
+    let mut lists = stream::iter(lists).buffer_unordered(LISTS_AT_ONCE);
+    loop {
+        match lists.try_next().await {
+            Ok(Some(found)) => found.into_iter().for_each(|(index, listed)| all[index] = Some(listed)),
+            Ok(None) => break,
+            // Who may not list may look; and other servers need not know what AWS's S3 does.
+            Err(S3Error { status: Some(400 | 403 | 405 | 501), .. }) => break,
+            Err(error) => return Err(error),
+        }
     }
-    Ok(found)
+    let last_with_bytes = entries.iter().rposition(|entry| entry.size != Some(0));
+    for index in [Some(0), last_with_bytes].into_iter().flatten() {
+        all[index] = None;
+    }
+    Ok(all)
+}
+
+/// Whether these entries are many, small, and in one bucket.
+fn are_listed(s3: &S3, entries: &[Entry]) -> bool {
+    let is_small = |entry: &Entry| entry.size.is_some_and(|size| size < Limits::AWS.min_part);
+    let is_there = |entry: &Entry| entry.uri.bucket == entries[0].uri.bucket;
+    entries.len() >= s3.listed_from.max(1) && entries.iter().all(|entry| is_small(entry) && is_there(entry))
 }
 
 /// What both begin with.

@@ -1,6 +1,6 @@
 //! OUTPUT=single: the sources are all objects of one folder that a manifest lists, in the manifest's order.
 
-use std::collections::HashMap;
+use std::iter::repeat_with;
 use std::ops::ControlFlow;
 use std::pin::pin;
 
@@ -34,12 +34,10 @@ pub async fn look(
         another_manifest(context, s3.head(&unload.manifest).await?, version, existing).await
     };
     let compared = async {
-        let mut lists = match assumptions.lists_are_right {
-            true => listed(s3, entries).await?,
-            false => HashMap::new(),
-        };
-        let found = stream::iter(entries).map(|entry| match lists.remove(&entry.uri) {
-            Some(listed) => Either::Left(ready(Ok(Some(listed.into())))),
+        let lists = if assumptions.lists_are_right { listed(s3, entries).await? } else { Vec::new() };
+        let lists = lists.into_iter().chain(repeat_with(|| None));
+        let found = stream::iter(entries.iter().zip(lists)).map(|(entry, listed)| match listed {
+            Some(listed) => Either::Left(ready(Ok(Some(Found::listed(listed, entry))))),
             None => Either::Right(async { Ok(s3.head(&entry.uri).await?.map(Found::from)) }),
         });
         compare(unload, entries, found.buffered(SMALL_REQUESTS_AT_ONCE)).await
@@ -118,9 +116,9 @@ impl From<Head> for Found {
     }
 }
 
-impl From<Listed> for Found {
-    fn from(Listed { object, modified }: Listed) -> Found {
-        Found { object, modified, head: None }
+impl Found {
+    fn listed(listed: Listed, entry: &Entry) -> Found {
+        Found { modified: listed.modified, object: listed.object(entry), head: None }
     }
 }
 
