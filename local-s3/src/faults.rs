@@ -22,6 +22,8 @@ pub enum Fault {
     LostAnswer,
     /// Half of the answer's body, then the connection breaks.
     CutAnswer,
+    /// Half of the answer's body, and the other half after this time.
+    LateEnd(Duration),
     /// Half of the answer's body, as if it were all of it.
     HalfAnswer,
     /// It takes effect, and is answered, after this time.

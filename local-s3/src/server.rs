@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
@@ -230,6 +230,15 @@ impl LocalS3 {
                 parts.headers.insert(CONTENT_LENGTH, length.into());
                 let frames: [io::Result<_>; 2] = [Ok(Frame::data(half)), Err(io::ErrorKind::ConnectionReset.into())];
                 Ok(Response::from_parts(parts, Body::http_body_unsync(StreamBody::new(stream::iter(frames)))))
+            }
+            Some(Fault::LateEnd(time)) => {
+                let (parts, body) = whole(call(request).await?).await.into_parts();
+                let halves = [body.slice(..body.len() / 2), body.slice(body.len() / 2..)];
+                let frames = stream::iter(halves).enumerate().then(move |(index, half)| async move {
+                    tokio::time::sleep(time * index as u32).await;
+                    Ok::<_, io::Error>(Frame::data(half))
+                });
+                Ok(Response::from_parts(parts, Body::http_body_unsync(StreamBody::new(frames))))
             }
             Some(Fault::HalfAnswer) => {
                 let (mut parts, half, _) = half(call(request).await?).await;

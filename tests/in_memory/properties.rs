@@ -5,10 +5,11 @@ use proptest::prelude::*;
 use support::is_exhaustive;
 use support::readers::records;
 use unload_header::event::{self, Notice};
+use unload_header::header::beginning::Beginning;
 use unload_header::header::{Columns, encode};
 use unload_header::unload::name::{Number, readings};
 use unload_header::unload::options::Field;
-use unload_header::unload::{Dialect, Manifest, Options};
+use unload_header::unload::{Compression, Dialect, Manifest, Options};
 use unload_header::uri::Uri;
 
 /// A name with all that can go wrong in one.
@@ -45,6 +46,26 @@ fn holds(dialect: &Dialect, index: usize, name: &str) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if is_exhaustive() { 100_000 } else { 10_000 }))]
+
+    /// A file's beginning is told by a few of its bytes only if all would tell the same.
+    #[test]
+    fn a_beginning_is_told_by_enough_bytes(
+        text in "(\u{feff})?[ab|,\"\\\\\r\n]{0,40}",
+        cut in 3..60_usize,
+        is_gzip: bool,
+        dialect in dialect(),
+    ) {
+        let compression = is_gzip.then_some(Compression::Gzip);
+        let bytes = match compression {
+            Some(compression) => compression.member(text.as_bytes()).unwrap(),
+            None => text.into_bytes(),
+        };
+        let early = &bytes[..cut.min(bytes.len())];
+        if Beginning::is_told_by(early, &dialect) {
+            let told = Beginning::of(early, false, Compression::of(early), &dialect);
+            prop_assert_eq!(told, Beginning::of(&bytes, true, compression, &dialect));
+        }
+    }
 
     /// A header is refused, or reads back as the names that it was made of.
     #[test]

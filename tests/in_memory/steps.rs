@@ -1,6 +1,8 @@
 //! How many requests a run makes, and how many of them one after the other. Each request takes a second on the test's own
 //! clock, so that the seconds are the steps.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use local_s3::{Content, Fault, Object, Request};
@@ -107,6 +109,24 @@ async fn a_large_object_takes_its_parts_and_eight_requests_in_five_steps() {
     assert_eq!(run.operations(), expected.concat());
     assert_eq!((run.requests.len(), run.steps), (parts + 8, 5));
     assert!(is_right(&world));
+}
+
+/// The header depends on what the rows begin with, and not on all first bytes.
+#[tokio::test(start_paused = true)]
+async fn a_large_object_is_copied_while_its_first_bytes_are_read() {
+    let world = world(LARGE).await;
+    let (begun, seen) = (Instant::now(), Arc::new(Mutex::new(BTreeMap::new())));
+    let last = seen.clone();
+    world.local().judge(move |request| {
+        last.lock().unwrap().insert(request.operation, begun.elapsed().as_secs());
+        let is_start = request.operation == "GetObject" && request.key == KEY;
+        is_start.then_some(Fault::LateEnd(Duration::from_secs(2)))
+    });
+    assert_eq!(world.receipt(&[], KEY).await.outcome, Outcome::Written);
+    assert!(is_right(&world));
+    let of = |operation: &str| seen.lock().unwrap()[operation];
+    assert_eq!((of("CreateMultipartUpload"), of("UploadPartCopy")), (0, 0));
+    assert_eq!((of("UploadPart"), of("CompleteMultipartUpload")), (2, 2));
 }
 
 /// A HEAD of each, and what the plan needs: the rows of small slices; of large ones how each begins and how each but the last

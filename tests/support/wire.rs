@@ -12,6 +12,9 @@ use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Bytes, Frame};
 use local_s3::LocalS3;
+use tokio::sync::mpsc;
+
+use crate::MIB;
 
 #[derive(Clone, Debug)]
 pub struct Wire(pub LocalS3);
@@ -39,11 +42,30 @@ async fn carry(s3: &LocalS3, request: HttpRequest) -> Result<HttpResponse, Conne
     let request = hyper::Request::from_parts(parts, body.into());
     let answer = s3.answer(request).await.map_err(|error| ConnectorError::io(error.into()))?;
     let (parts, mut body) = answer.into_parts();
-    let mut frames: Vec<Result<Frame<Bytes>, std::io::Error>> = Vec::new();
-    while let Some(frame) = body.frame().await {
-        frames.push(frame.map_err(std::io::Error::other));
-    }
-    let body = SdkBody::from_body_1_x(StreamBody::new(stream::iter(frames)));
+    // A long body comes little by little, as over a network.
+    let (sender, mut frames) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Some(frame) = body.frame().await {
+            for frame in pieces(frame.map_err(std::io::Error::other)) {
+                if sender.send(frame).await.is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    let body = SdkBody::from_body_1_x(StreamBody::new(stream::poll_fn(move |context| frames.poll_recv(context))));
     let answer = hyper::Response::from_parts(parts, body);
     HttpResponse::try_from(answer).map_err(|error| ConnectorError::user(error.into()))
+}
+
+/// A frame in pieces of a megabyte.
+fn pieces(frame: Result<Frame<Bytes>, std::io::Error>) -> Vec<Result<Frame<Bytes>, std::io::Error>> {
+    match frame.map(Frame::into_data) {
+        Ok(Ok(bytes)) => {
+            let starts = (0..bytes.len()).step_by(MIB);
+            starts.map(|start| Ok(Frame::data(bytes.slice(start..bytes.len().min(start + MIB))))).collect()
+        }
+        Ok(Err(other)) => vec![Ok(other)],
+        Err(error) => vec![Err(error)],
+    }
 }
