@@ -9,7 +9,7 @@ use super::{CopyError, FirstBytes, Source};
 use crate::byte_range::ByteRange;
 use crate::crc::{self, Crc};
 use crate::deadline::Deadline;
-use crate::s3::{Attributes, ObjectVersion, Precondition, S3, SMALL_REQUESTS_AT_ONCE};
+use crate::s3::{Attributes, Precondition, S3, SMALL_REQUESTS_AT_ONCE};
 use crate::seal::{self, Seal};
 use crate::unload::Compression;
 use crate::uri::Uri;
@@ -24,6 +24,8 @@ pub struct Assembly {
     /// The line ending of rows.
     pub ending: &'static [u8],
     pub sources: Vec<Source>,
+    /// Whether of small sources CRCs are not known before their rows are read.
+    pub crcs_come_with_rows: bool,
     pub first_bytes: FirstBytes,
     pub compression: Option<Compression>,
     /// A header, without its line ending, that no source may begin with, since it might be a row.
@@ -109,12 +111,13 @@ impl Assembly {
         !matches!(of, Origin::Source(_)) || range.end <= self.known(*of)
     }
 
-    /// Which bytes are asked of a source for a range of it. S3 tells the CRC only of the whole: so where it is not known yet,
-    /// all of a small source is asked for.
+    /// Which bytes are asked of a source for a range of it: all, where the CRC comes with them. S3 tells that of the whole only.
     pub fn asked(&self, source: usize, range: ByteRange) -> ByteRange {
-        let ObjectVersion { size, crc, is_composite, .. } = self.sources[source].object;
-        let is_unknown = crc.is_none() && !is_composite;
-        if is_unknown && size < Limits::AWS.min_part { ByteRange { start: 0, end: size } } else { range }
+        let size = self.sources[source].object.size;
+        match self.crcs_come_with_rows && size < Limits::AWS.min_part {
+            true => ByteRange { start: 0, end: size },
+            false => range,
+        }
     }
 
     async fn read(&self, s3: &S3, piece: Piece) -> Result<Bytes, CopyError> {
@@ -126,7 +129,7 @@ impl Assembly {
             Origin::Source(_) if self.is_known(&piece) => Ok(self.first_bytes.all(s3).await?.slice(slice)),
             Origin::Source(index) => {
                 let (source, asked) = (&self.sources[index], self.asked(index, range));
-                let bytes = match asked.length() == source.object.size && source.object.crc.is_none() {
+                let bytes = match self.crcs_come_with_rows && asked.length() == source.object.size {
                     true => s3.get_all(&source.object).await?.slice(slice),
                     false => s3.get_range(&source.object, asked).await?,
                 };

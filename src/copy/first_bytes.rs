@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use super::plan::Limits;
+use crate::crc::Crc;
 use crate::s3::{HeldBytes, ObjectVersion, S3, S3Error};
 use crate::uri::Uri;
 
@@ -49,7 +50,7 @@ impl FirstBytes {
     pub async fn all(&self, s3: &S3) -> Result<HeldBytes, S3Error> {
         match self.are_all_there() {
             true => Ok(self.bytes.clone()),
-            false => self.all.get_or_try_init(|| s3.start(&self.object, LENGTH)).await.cloned(),
+            false => self.all.get_or_try_init(|| s3.rest_of_start(&self.object, LENGTH)).await.cloned(),
         }
     }
 
@@ -57,6 +58,15 @@ impl FirstBytes {
     pub fn take(&mut self) -> HeldBytes {
         self.all = Arc::default();
         std::mem::take(&mut self.bytes)
+    }
+
+    /// An error if they are all bytes of the source, and have not its CRC.
+    pub fn held_against_crc(&self) -> Result<(), S3Error> {
+        let crc = self.object.crc.filter(|_| self.is_whole());
+        match crc.filter(|crc| Crc::of(crc.algorithm, &self.bytes) != *crc) {
+            Some(crc) => Err(S3Error::other_bytes(&self.object.uri, crc)),
+            None => Ok(()),
+        }
     }
 
     pub fn uri(&self) -> &Uri {

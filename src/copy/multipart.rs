@@ -220,8 +220,11 @@ impl<'a> PlannedUpload<'a> {
         }
     }
 
-    /// The CRC of the whole, if the parts tell it.
+    /// The CRC of the whole, if the parts tell it: rows that were sent had the CRCs of their sources.
     fn crc_by_parts(&self) -> Option<Crc> {
+        if !self.assembly.crcs_come_with_rows {
+            return None;
+        }
         let crcs = (1..).zip(&self.plan.parts).map(|(number, part)| {
             let crc = match part {
                 PlannedPart::Upload(_) => self.done.get(&number).and_then(|done| done.crc),
@@ -308,7 +311,7 @@ pub fn is_told_by_parts(assembly: &Assembly, plan: &Plan, expected: Option<Crc>)
         PlannedPart::Upload(_) => true,
         copy => crc_of_copy(assembly, copy).is_some_and(|crc| crc.algorithm == algorithm(assembly, expected)),
     };
-    has_algorithm(assembly, plan, expected) && plan.parts.iter().all(is_known)
+    assembly.crcs_come_with_rows && has_algorithm(assembly, plan, expected) && plan.parts.iter().all(is_known)
 }
 
 /// The CRC of a copied part, if it is all rows of a data object whose CRC is known.

@@ -34,7 +34,7 @@ pub async fn assemble(
     let Context { settings, s3, deadline, .. } = context;
     let precondition = existing.precondition();
     let Specification { sources, columns, options, line, mut attributes, fingerprint, start } = specification;
-    let Sources { first, objects, manifest_hash } = sources;
+    let Sources { first, objects, manifest_hash, crcs_come_with_rows } = sources;
     let start = match start {
         Some(start) => start,
         None => match look_at_start(context, &objects, &options).await? {
@@ -43,6 +43,9 @@ pub async fn assemble(
         },
     };
     let SourceStart { first_bytes, compression, beginning } = start;
+    if crcs_come_with_rows {
+        first_bytes.held_against_crc()?;
+    }
     if context.target(compression)? != existing.target {
         let other = BeginAnew::OtherCompression(compression);
         return Ok(ControlFlow::Break(TryEnd::BeginAnew(other)));
@@ -82,6 +85,7 @@ pub async fn assemble(
         header,
         ending: line.ending(),
         sources,
+        crcs_come_with_rows,
         first_bytes,
         compression,
         forbidden_header,

@@ -50,7 +50,8 @@ async fn tries<T>(
 ) -> Result<T, Error> {
     let Context { settings, s3, job, .. } = context;
     let compression = job.compression().or(settings.options.compression);
-    let mut assumptions = Assumptions { compression, slices_may_differ: false, lists_are_right: true };
+    let mut assumptions =
+        Assumptions { compression, slices_may_differ: false, lists_are_right: true, crcs_come_with_rows: true };
     let (mut is_second_result, mut last) = (false, String::new());
     for number in 1..=MAX_TRIES {
         // What another try has begun ahead is no answer for this one.
@@ -70,9 +71,11 @@ async fn tries<T>(
             TryEnd::BeginAnew(BeginAnew::OtherResult(error)) if is_second_result => return Err(error),
             TryEnd::BeginAnew(BeginAnew::OtherResult(error)) => {
                 is_second_result = true;
+                assumptions.crcs_come_with_rows = false;
                 error.to_string()
             }
             TryEnd::BeginAnew(BeginAnew::Overtaken(error)) => {
+                assumptions.lists_are_right = false;
                 // Whoever has overtaken this job may have more to do.
                 sleep(PAUSE * number).await;
                 error.to_string()
@@ -86,7 +89,6 @@ async fn tries<T>(
                 "its name does not tell how it is compressed".to_owned()
             }
         };
-        assumptions.lists_are_right = false;
         tracing::info!(object = %job.uri(), "begun anew: {last}");
     }
     Err(Error::KeepsChanging { uri: job.uri().clone(), tries: MAX_TRIES, last })

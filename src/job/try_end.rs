@@ -11,8 +11,10 @@ pub struct Assumptions {
     pub compression: Option<Compression>,
     /// Some slices are not like the others: all are looked at before anything is written.
     pub slices_may_differ: bool,
-    /// Lists tell of the slices what HEADs would. A try that begins anew takes no list's word.
+    /// Lists tell of the slices what HEADs would.
     pub lists_are_right: bool,
+    /// S3 tells the CRCs of small slices with their rows.
+    pub crcs_come_with_rows: bool,
 }
 
 /// How a try ended.

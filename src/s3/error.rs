@@ -73,11 +73,16 @@ impl S3Error {
         S3Error::own("GetObject", uri, "BrokenOff", format!("the server answered with a body that broke off: {what}"))
     }
 
-    /// A body that has not the CRC which S3 tells with it.
-    pub(super) fn other_bytes(uri: &Uri, crc: Crc) -> S3Error {
+    /// Bytes of an object that have not its CRC.
+    pub fn other_bytes(uri: &Uri, crc: Crc) -> S3Error {
         let message =
             format!("the server answered with other bytes than those of the {} {}", crc.algorithm.name(), crc.base64());
         S3Error::own("GetObject", uri, "BadDigest", message)
+    }
+
+    /// The checksum of an object is one of its parts' checksums, so that bytes can't be held against it.
+    pub(super) fn composite(uri: &Uri) -> S3Error {
+        S3Error::own("GetObject", uri, "BadDigest", "the server answered with a composite checksum".to_owned())
     }
 
     pub(super) fn too_long(uri: &Uri, size: u64, limit: u64) -> S3Error {

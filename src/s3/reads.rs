@@ -89,24 +89,41 @@ impl S3 {
         let unusable = |what: String| S3Error::unusable("GetObject", uri, &what);
         let bytes =
             bytes.filter(|_| found == *size).ok_or_else(|| unusable(format!("{found} bytes instead of {size}")))?;
-        match checksum_of!(answer, etag).0.filter(|crc| Crc::of(crc.algorithm, &bytes) != *crc) {
-            Some(crc) => Err(S3Error::other_bytes(uri, crc)),
-            None => Ok(bytes),
+        match checksum_of!(answer, etag) {
+            // What it was computed from is not known.
+            (_, true) => Err(S3Error::composite(uri)),
+            (Some(crc), _) if Crc::of(crc.algorithm, &bytes) != crc => Err(S3Error::other_bytes(uri, crc)),
+            _ => Ok(bytes),
         }
     }
 
     /// The first bytes of an object, at least so many or all of them, and the memory that they take.
     pub async fn start(&self, object: &ObjectVersion, length: u64) -> Result<HeldBytes, S3Error> {
         let length = length.min(object.size);
-        if let Some(begun) = self.ahead.take(|begun| &mut begun.starts, &object.uri)
-            && let Some(Start { bytes, .. }) = begun.await.filter(|start| start.etag == object.etag)
-            && bytes.len() as u64 >= length
-        {
+        if let Some(bytes) = self.begun_start(object, length).await {
             return Ok(bytes);
         }
         let Some(range) = ByteRange::new(0, length) else { return Ok(HeldBytes::new(Bytes::new(), None)) };
         let memory = self.memory.starts.reserve(length).await;
         Ok(HeldBytes::new(self.get_range(object, range).await?, memory))
+    }
+
+    /// The same for who has seen the very first of them, and holds memory already: nothing is waited for but S3.
+    pub async fn rest_of_start(&self, object: &ObjectVersion, length: u64) -> Result<HeldBytes, S3Error> {
+        match self.begun_start(object, length).await {
+            Some(bytes) => Ok(bytes),
+            None => {
+                let memory = self.memory.starts.try_reserve(length);
+                let range = ByteRange { start: 0, end: length.min(object.size) };
+                Ok(HeldBytes::new(self.get_range(object, range).await?, memory))
+            }
+        }
+    }
+
+    /// The first bytes that were begun to be read, if they are of this version and enough.
+    async fn begun_start(&self, object: &ObjectVersion, length: u64) -> Option<HeldBytes> {
+        let begun = self.ahead.take(|begun| &mut begun.starts, &object.uri)?.await?;
+        (begun.etag == object.etag && begun.bytes.len() as u64 >= length).then_some(begun.bytes)
     }
 
     /// The very first of the bytes that were begun to be read, if more of them are to come.

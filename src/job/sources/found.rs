@@ -12,6 +12,8 @@ pub struct Sources {
     pub objects: Vec<ObjectVersion>,
     /// The version of the manifest that lists the objects, if one does.
     pub manifest_hash: Option<String>,
+    /// Whether of small sources CRCs are not known before their rows are read.
+    pub crcs_come_with_rows: bool,
 }
 
 impl Sources {

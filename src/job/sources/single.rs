@@ -1,5 +1,6 @@
 //! OUTPUT=single: the sources are all objects of one folder that a manifest lists, in the manifest's order.
 
+use std::collections::HashSet;
 use std::iter::repeat_with;
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -11,7 +12,7 @@ use super::super::context::Context;
 use super::super::existing::Existing;
 use super::super::try_end::Assumptions;
 use super::found::{Sources, refuse_unreadable};
-use super::listed::{Listed, listed};
+use super::listed::{Listed, listed, looked_at, may_be_listed};
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
 use crate::s3::{Head, ObjectVersion, S3Error, SMALL_REQUESTS_AT_ONCE};
@@ -33,8 +34,12 @@ pub async fn look(
         let Some(version) = &unload.version else { return Ok(None) };
         another_manifest(context, s3.head(&unload.manifest).await?, version, existing).await
     };
-    let compared = async {
-        let lists = if assumptions.lists_are_right { listed(s3, entries).await? } else { Vec::new() };
+    let mut crcs_come_with_rows = assumptions.crcs_come_with_rows && may_be_listed(context, entries);
+    let look_at_all = async |with_lists: bool| {
+        let lists = match with_lists {
+            true => listed(s3, unload, entries).await,
+            false => Vec::new(),
+        };
         let lists = lists.into_iter().chain(repeat_with(|| None));
         let found = stream::iter(entries.iter().zip(lists)).map(|(entry, listed)| match listed {
             Some(listed) => Either::Left(ready(Ok(Some(Found::listed(listed, entry))))),
@@ -42,12 +47,18 @@ pub async fn look(
         });
         compare(unload, entries, found.buffered(SMALL_REQUESTS_AT_ONCE)).await
     };
-    let (another, compared) = join(manifest, compared).await;
+    let (another, compared) = join(manifest, look_at_all(crcs_come_with_rows && assumptions.lists_are_right)).await;
     if let Some(receipt) = another? {
         return Ok(ControlFlow::Break(receipt));
     }
     let manifest_hash = unload.version.as_ref().map(manifest_hash);
-    let Compared { first, objects, incompleteness } = compared?;
+    let mut compared = compared?;
+    if crcs_come_with_rows && compared.first.as_ref().is_some_and(|first| first.object.is_composite) {
+        // S3 tells with their rows a checksum of something else, and has to be asked for the CRCs.
+        crcs_come_with_rows = false;
+        compared = look_at_all(false).await?;
+    }
+    let Compared { first, mut objects, incompleteness } = compared;
     let is_gone = !incompleteness.missing.is_empty();
     // The objects were there when the final object was made of this version of the manifest.
     let is_of_version = |seal: &Seal| manifest_hash.is_some() && seal.manifest_hash == manifest_hash;
@@ -64,7 +75,13 @@ pub async fn look(
         return Ok(ControlFlow::Break(existing.sources_gone(context, &reason)));
     }
     if let Some(first) = first.filter(|_| incompleteness.is_none()) {
-        return Ok(ControlFlow::Continue(Sources { first, objects, manifest_hash }));
+        if crcs_come_with_rows {
+            let looked_at: HashSet<usize> = looked_at(entries).collect();
+            // In each try the same is known of them, whether it has looked at them or not.
+            let others = objects.iter_mut().enumerate().filter(|(index, _)| !looked_at.contains(index));
+            others.for_each(|(_, object)| (object.crc, object.is_composite) = (None, false));
+        }
+        return Ok(ControlFlow::Continue(Sources { first, objects, manifest_hash, crcs_come_with_rows }));
     }
     let error = Error::UnloadIncomplete(Box::new(incompleteness));
     if is_gone {
