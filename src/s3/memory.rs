@@ -1,7 +1,8 @@
 //! The memory that bytes of objects take, shared by all jobs of the process.
 //!
 //! It has two halves. A job may hold first bytes of its sources, and then wait for the memory of what it reads and sends
-//! after that. Who holds some of this other half waits for neither. So there is always a job that can go on.
+//! after that. Who holds some of this other half waits for neither: first bytes that have to be read again then take what
+//! memory is free, or none. So there is always a job that can go on.
 
 use std::ops::Deref;
 use std::sync::Arc;

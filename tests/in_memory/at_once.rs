@@ -117,6 +117,27 @@ async fn jobs_that_share_memory_all_come_to_an_end() {
     assert!(seconds(&world, &[], &event).await < 120);
 }
 
+/// First bytes that break off are read again by who holds memory for a part already, while others hold all that there is for
+/// first bytes, and wait for memory for theirs.
+#[tokio::test(start_paused = true)]
+async fn first_bytes_that_break_off_hold_nobody_up() {
+    let world = World::in_memory().await;
+    let keys = put(&world, [200 * MIB as u64; 12]);
+    let (first, mut seen) = (keys[..4].to_vec(), BTreeMap::new());
+    world.local().judge(move |request| {
+        if request.operation == "GetObject" && first.contains(&request.key) {
+            let seen = seen.entry(request.key.clone()).or_insert(0);
+            *seen += 1;
+            if *seen <= 10 {
+                return Some(Fault::CutAnswer);
+            }
+        }
+        a_second(request)
+    });
+    assert!(seconds(&world, &[], &queue(&world, &keys)).await < 60);
+    assert_eq!(world.local().keys("bucket").iter().filter(|key| key.starts_with("final/")).count(), 12);
+}
+
 /// Of each partition, the first slice has 640 KiB and no row, so that the beginning of the next is read beside its own. All
 /// first slices together are as much as there is memory for.
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,5 @@
 //! OUTPUT=single of many small slices, which are found by lists, and not looked at one by one.
 
-use std::ops::Range;
-
 use crc_fast::CrcAlgorithm;
 use local_s3::{Content, Fault, Object, Request};
 use support::{MIB, World, manifest, rows};
@@ -54,14 +52,14 @@ fn count(requests: &[Request], operation: &str) -> usize {
     requests.iter().filter(|request| request.operation == operation).count()
 }
 
-/// Changes the bodies of some of the answers to the requests of an operation.
-fn change(world: &World, operation: &'static str, which: Range<usize>, how: fn(Vec<u8>) -> Vec<u8>) {
-    let mut seen = 0;
+/// Changes the bodies of all answers to the requests of an operation.
+fn change(world: &World, operation: &'static str, how: fn(String) -> String) {
     world.local().judge(move |request| {
-        seen += usize::from(request.operation == operation);
-        let is_due = request.operation == operation && which.contains(&(seen - 1));
-        is_due.then(|| {
-            Fault::OtherAnswer(Box::new(move |answer| *answer.body_mut() = how(answer.body().to_vec()).into()))
+        (request.operation == operation).then(|| {
+            Fault::OtherAnswer(Box::new(move |answer| {
+                let body = String::from_utf8(answer.body().to_vec()).unwrap();
+                *answer.body_mut() = how(body).into_bytes().into();
+            }))
         })
     });
 }
@@ -110,62 +108,107 @@ async fn what_was_found_by_a_list_is_proved() {
     }
 }
 
+/// Also of those that were looked at: the first slices that have rows, the last, and those for which a list had no room.
 #[tokio::test(start_paused = true)]
 async fn other_bytes_than_those_of_a_slice_never_become_rows() {
-    let one_other = |mut bytes: Vec<u8>| {
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        bytes
-    };
+    const LAST: usize = LISTED_FROM - 1;
     for (size, algorithm) in [(32, CrcAlgorithm::Crc64Nvme), (MIB, CrcAlgorithm::Crc32Iscsi)] {
-        for (nth, is_right_in_the_end) in [(5..6, true), (5..usize::MAX, false)] {
+        for (slice, times) in [(0, 9), (1, 9), (2, 9), (20, 9), (20, 1), (LAST, 9)] {
             let (world, expected) = world(LISTED_FROM, size, Some(algorithm)).await;
-            change(&world, "GetObject", nth, one_other);
-            let result = world.run(&SINGLE, &[MANIFEST]).await;
-            assert_eq!(is_right(&world, &expected), is_right_in_the_end, "{size}");
-            assert_eq!(
-                result.map_err(|error| error.kind()).err().as_deref(),
-                (!is_right_in_the_end).then_some("S3.BadDigest")
-            );
-            assert!(is_right_in_the_end || world.local().get("bucket", FINAL).is_none());
+            if slice == 2 {
+                let others = (0..999).map(|number| format!("unload/q_0001_part_00.{number:03}"));
+                others.for_each(|key| world.local().put("bucket", &key, Object::new("nobody's")));
+            }
+            let (key, mut seen) = (key(slice), 0);
+            world.local().judge(move |request| {
+                // A look at a single byte of it is no read of its rows.
+                let is_it = request.operation == "GetObject" && request.key == key;
+                seen += usize::from(is_it);
+                (is_it && seen <= times).then(|| {
+                    Fault::OtherAnswer(Box::new(|answer| {
+                        let mut bytes = answer.body().to_vec();
+                        let middle = bytes.len() / 2;
+                        bytes[middle] ^= u8::from(bytes.len() > 1);
+                        *answer.body_mut() = bytes.into();
+                    }))
+                })
+            });
+            let result = world.run(&SINGLE, &[MANIFEST]).await.map_err(|error| error.kind());
+            // The last is copied, where all are not one part.
+            let is_harmless = times == 1 || slice == LAST && size == MIB;
+            assert_eq!(is_right(&world, &expected), is_harmless, "{size} {slice} {times}");
+            assert_eq!(result.err().as_deref(), (!is_harmless).then_some("S3.BadDigest"), "{size} {slice} {times}");
+            assert!(is_harmless || world.local().get("bucket", FINAL).is_none());
             assert!(world.local().uploads().is_empty());
         }
     }
+}
+
+/// S3 tells with the rows a checksum of the part's checksum. The CRCs of the parts can be asked for.
+#[tokio::test(start_paused = true)]
+async fn slices_with_composite_checksums_are_looked_at() {
+    let (world, expected) = world(LISTED_FROM, MIB, None).await;
+    for number in 0..LISTED_FROM {
+        let composite = Object::new(slice(number, MIB)).composite(CrcAlgorithm::Crc32IsoHdlc, 5 * MIB as u64);
+        world.local().put("bucket", &key(number), composite);
+    }
+    let (receipt, requests) = merge(&world).await;
+    assert!(is_right(&world, &expected));
+    assert_eq!(receipt.written.unwrap().proof, Proof::Crc(Algorithm::Crc32));
+    assert_eq!(count(&requests, "GetObjectAttributes"), LISTED_FROM);
+}
+
+/// A later call knows the object for right by the CRC in its seal, and deletes what is left.
+#[tokio::test(start_paused = true)]
+async fn slices_that_are_to_be_deleted_are_looked_at() {
+    let (world, expected) = world(LISTED_FROM, MIB, Some(CrcAlgorithm::Crc64Nvme)).await;
+    world.local().fail("CompleteMultipartUpload", 1, Fault::LostAnswer);
+    world.local().take_requests();
+    world.receipt(&[SINGLE[0], ("DELETE_SOURCE", "on")], MANIFEST).await;
+    assert_eq!(count(&world.local().take_requests(), "ListObjectsV2"), 0);
+    assert!(is_right(&world, &expected));
+    assert!((0..LISTED_FROM).all(|number| world.local().get("bucket", &key(number)).is_none()));
 }
 
 /// The list is older than what is read, or a server lists other ETags than it shows: then each slice is looked at.
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_not_right_is_not_trusted_twice() {
     let (world, expected) = world(LISTED_FROM, 32, None).await;
-    change(&world, "ListObjectsV2", 0..9, |list| {
-        String::from_utf8(list).unwrap().replace("<ETag>\"", "<ETag>\"x").into_bytes()
-    });
+    change(&world, "ListObjectsV2", |list| list.replace("<ETag>\"", "<ETag>\"x"));
     let (receipt, requests) = merge(&world).await;
     assert_eq!(receipt.outcome, Outcome::Written);
     assert_eq!((count(&requests, "ListObjectsV2"), count(&requests, "HeadObject")), (1, 2 + 2 + 2 + LISTED_FROM));
     assert!(is_right(&world, &expected));
 }
 
-/// Who may not list may look at each, and what a list does not show may be there nevertheless.
+/// What else a list tells is believed only if it is what the manifest says.
 #[tokio::test(start_paused = true)]
-async fn without_a_list_each_slice_is_looked_at() {
-    let empty = |list: Vec<u8>| {
-        let list = String::from_utf8(list).unwrap();
-        let (start, _) = list.split_once("<Contents>").unwrap();
-        format!("{start}</ListBucketResult>").into_bytes()
-    };
-    for is_denied in [true, false] {
+async fn what_a_list_tells_otherwise_is_looked_at() {
+    let others: [fn(String) -> String; 7] = [
+        |list| list.replace("<Size>", "<Size>1"),
+        |list| list.replace("Size>", "Length>"),
+        |list| list.replace("<LastModified>20", "<LastModified>21"),
+        |list| list.replace("<LastModified>2", "<LastModified>x2"),
+        |list| list.replace("LastModified>", "Changed>"),
+        |list| list.replace("ETag>", "Tag>"),
+        |list| list.split_once("<Contents>").unwrap().0.to_owned() + "</ListBucketResult>",
+    ];
+    for other in others {
         let (world, expected) = world(LISTED_FROM, 32, None).await;
-        match is_denied {
-            true => world
-                .local()
-                .judge(|request| (request.operation == "ListObjectsV2").then_some(Fault::Error(403, "AccessDenied"))),
-            false => change(&world, "ListObjectsV2", 0..9, empty),
-        }
+        change(&world, "ListObjectsV2", other);
         let (receipt, requests) = merge(&world).await;
         assert_eq!((receipt.outcome, count(&requests, "HeadObject")), (Outcome::Written, 2 + LISTED_FROM));
         assert!(is_right(&world, &expected));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_list_looks_at_each() {
+    let (world, expected) = world(LISTED_FROM, 32, None).await;
+    world.local().judge(|request| (request.operation == "ListObjectsV2").then_some(Fault::Error(403, "AccessDenied")));
+    let (receipt, requests) = merge(&world).await;
+    assert_eq!((receipt.outcome, count(&requests, "HeadObject")), (Outcome::Written, 2 + LISTED_FROM));
+    assert!(is_right(&world, &expected));
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,22 +255,31 @@ async fn a_slice_that_changes_behind_its_list_is_never_mixed_in() {
     }
 }
 
-/// Parts that a stopped try has sent were held against their slices' CRCs by that try.
+/// Parts that a stopped try has sent were held against their slices' CRCs by that try. It goes on even if that try had begun
+/// anew, and so looked at each slice.
 #[tokio::test(start_paused = true)]
 async fn a_merge_that_was_stopped_goes_on_with_its_proof() {
-    let (world, expected) = world(120, MIB, Some(CrcAlgorithm::Crc64Nvme)).await;
-    let mut sent = 0;
-    world.local().judge(move |request| {
-        sent += usize::from(request.operation == "UploadPart");
-        // The mark is small.
-        (request.operation == "UploadPart" && sent > 5 && request.bytes > MIB as u64)
-            .then_some(Fault::Error(503, "SlowDown"))
-    });
-    let error = world.run_for(MAX_TIMEOUT, &SINGLE, &[MANIFEST]).await.unwrap_err();
-    assert!(world.local().get("bucket", FINAL).is_none(), "{error}");
-    world.local().judge(|_| None);
-    let (receipt, requests) = merge(&world).await;
-    assert_eq!(count(&requests, "CreateMultipartUpload"), 0, "it is resumed");
-    assert_eq!(receipt.written.unwrap().proof, Proof::Crc(Algorithm::Crc64Nvme));
-    assert!(is_right(&world, &expected));
+    for begins_anew in [false, true] {
+        let (world, expected) = world(120, MIB, Some(CrcAlgorithm::Crc64Nvme)).await;
+        let (mut got, mut sent) = (0, 0);
+        world.local().judge(move |request| {
+            got += usize::from(request.operation == "GetObject" && request.key.ends_with("_part_00"));
+            if begins_anew && request.operation == "GetObject" && got == 20 {
+                sent = 0;
+                return Some(Fault::Error(412, "PreconditionFailed"));
+            }
+            // The mark is small.
+            let is_part = request.operation == "UploadPart" && request.bytes > MIB as u64;
+            sent += usize::from(is_part && (got > 20 || !begins_anew));
+            (is_part && sent > 5).then_some(Fault::Error(503, "SlowDown"))
+        });
+        let error = world.run_for(MAX_TIMEOUT, &SINGLE, &[MANIFEST]).await.unwrap_err();
+        assert!(world.local().get("bucket", FINAL).is_none() && world.local().uploads().len() == 1, "{error}");
+        world.local().judge(|_| None);
+        let (receipt, requests) = merge(&world).await;
+        assert_eq!(count(&requests, "CreateMultipartUpload"), 0, "it is resumed");
+        assert!(count(&requests, "UploadPart") < 12);
+        assert_eq!(receipt.written.unwrap().proof, Proof::Crc(Algorithm::Crc64Nvme));
+        assert!(is_right(&world, &expected));
+    }
 }
