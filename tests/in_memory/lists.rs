@@ -219,9 +219,10 @@ async fn what_is_wrong_with_a_slice_is_seen_in_a_list_too() {
         let object = world.local().get("bucket", key).unwrap().archived("GLACIER", false);
         world.local().put("bucket", key, object);
     };
-    let wrongs: [(fn(&World, &str), &str); 3] =
-        [(other, "UnloadIncomplete"), (gone, "UnloadIncomplete"), (archived, "ObjectArchived")];
-    for ((wrong, kind), number) in wrongs.into_iter().flat_map(|wrong| [0, 7, LISTED_FROM - 1].map(|at| (wrong, at))) {
+    let wrongs: [fn(&World, &str); 3] = [other, gone, archived];
+    let kinds = ["UnloadIncomplete", "UnloadIncomplete", "ObjectArchived"];
+    let wrongs = wrongs.into_iter().zip(kinds);
+    for ((wrong, kind), number) in wrongs.flat_map(|wrong| [0, 7, LISTED_FROM - 1].map(|at| (wrong, at))) {
         let (world, _) = world(LISTED_FROM, 32, None).await;
         wrong(&world, &key(number));
         let error = world.run(&SINGLE, &[MANIFEST]).await.unwrap_err();

@@ -230,7 +230,7 @@ pub async fn play(model: &Model, seed: u64) -> End {
     let writes = model.writes.iter().rev().cloned().collect();
     let mut stage = Stage {
         // In every other world, two slices are as many as thousands elsewhere.
-        world: World::in_memory().await.with_listed_from(if seed / 4 % 2 == 0 { 2 } else { LISTED_FROM }),
+        world: World::in_memory().await.with_listed_from(if (seed / 4).is_multiple_of(2) { 2 } else { LISTED_FROM }),
         model,
         random: Random::new(!seed),
         story: Vec::new(),
