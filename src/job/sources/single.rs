@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::pin::pin;
 
 use futures_util::future::{Either, join, ready};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use super::super::context::Context;
 use super::super::existing::Existing;
@@ -15,7 +15,7 @@ use super::found::{Sources, refuse_unreadable};
 use super::listed::{Listed, listed, looked_at, may_be_listed};
 use crate::error::Error;
 use crate::receipt::{Outcome, Receipt};
-use crate::s3::{Head, ObjectVersion, S3Error, SMALL_REQUESTS_AT_ONCE};
+use crate::s3::{Head, ObjectVersion, S3, S3Error, SMALL_REQUESTS_AT_ONCE};
 use crate::seal::{Seal, manifest_hash};
 use crate::unload::manifest::Entry;
 use crate::unload::{Incompleteness, ManifestVersion, Unload};
@@ -34,31 +34,12 @@ pub async fn look(
         let Some(version) = &unload.version else { return Ok(None) };
         another_manifest(context, s3.head(&unload.manifest).await?, version, existing).await
     };
-    let mut crcs_come_with_rows = assumptions.crcs_come_with_rows && may_be_listed(context, entries);
-    let look_at_all = async |with_lists: bool| {
-        let lists = match with_lists {
-            true => listed(s3, unload, entries).await,
-            false => Vec::new(),
-        };
-        let lists = lists.into_iter().chain(repeat_with(|| None));
-        let found = stream::iter(entries.iter().zip(lists)).map(|(entry, listed)| match listed {
-            Some(listed) => Either::Left(ready(Ok(Some(Found::listed(listed, entry))))),
-            None => Either::Right(async { Ok(s3.head(&entry.uri).await?.map(Found::from)) }),
-        });
-        compare(unload, entries, found.buffered(SMALL_REQUESTS_AT_ONCE)).await
-    };
-    let (another, compared) = join(manifest, look_at_all(crcs_come_with_rows && assumptions.lists_are_right)).await;
+    let (another, compared) = join(manifest, compared(context, unload, entries, assumptions)).await;
     if let Some(receipt) = another? {
         return Ok(ControlFlow::Break(receipt));
     }
     let manifest_hash = unload.version.as_ref().map(manifest_hash);
-    let mut compared = compared?;
-    if crcs_come_with_rows && compared.first.as_ref().is_some_and(|first| first.object.is_composite) {
-        // S3 tells with their rows a checksum of something else, and has to be asked for the CRCs.
-        crcs_come_with_rows = false;
-        compared = look_at_all(false).await?;
-    }
-    let Compared { first, mut objects, incompleteness } = compared;
+    let (Compared { first, objects, incompleteness }, crcs_come_with_rows) = compared?;
     let is_gone = !incompleteness.missing.is_empty();
     // The objects were there when the final object was made of this version of the manifest.
     let is_of_version = |seal: &Seal| manifest_hash.is_some() && seal.manifest_hash == manifest_hash;
@@ -75,12 +56,6 @@ pub async fn look(
         return Ok(ControlFlow::Break(existing.sources_gone(context, &reason)));
     }
     if let Some(first) = first.filter(|_| incompleteness.is_none()) {
-        if crcs_come_with_rows {
-            let looked_at: HashSet<usize> = looked_at(entries).collect();
-            // In each try the same is known of them, whether it has looked at them or not.
-            let others = objects.iter_mut().enumerate().filter(|(index, _)| !looked_at.contains(index));
-            others.for_each(|(_, object)| (object.crc, object.is_composite) = (None, false));
-        }
         return Ok(ControlFlow::Continue(Sources { first, objects, manifest_hash, crcs_come_with_rows }));
     }
     let error = Error::UnloadIncomplete(Box::new(incompleteness));
@@ -147,11 +122,38 @@ struct Compared {
     incompleteness: Incompleteness,
 }
 
-async fn compare(
+/// Compares the objects of a folder with their entries. They are found by lists, where that may be; then of most of them the
+/// CRCs are not known, as is told besides.
+async fn compared(
+    context: &Context<'_>,
     unload: &Unload,
     entries: &[Entry],
-    found: impl Stream<Item = Result<Option<Found>, S3Error>>,
-) -> Result<Compared, Error> {
+    assumptions: &Assumptions,
+) -> Result<(Compared, bool), Error> {
+    let s3 = context.s3;
+    if assumptions.crcs_come_with_rows && may_be_listed(context, entries) {
+        let lists = if assumptions.lists_are_right { listed(s3, unload, entries).await } else { Vec::new() };
+        let mut compared = compare(s3, unload, entries, lists).await?;
+        // A composite checksum that comes with rows is none of theirs: S3 has to be asked for the CRCs.
+        if !compared.first.as_ref().is_some_and(|first| first.object.is_composite) {
+            let looked_at: HashSet<usize> = looked_at(entries).collect();
+            // In each try the same is known of them, whether it has looked at them or not.
+            let others = compared.objects.iter_mut().enumerate().filter(|(index, _)| !looked_at.contains(index));
+            others.for_each(|(_, object)| (object.crc, object.is_composite) = (None, false));
+            return Ok((compared, true));
+        }
+    }
+    Ok((compare(s3, unload, entries, Vec::new()).await?, false))
+}
+
+/// Looks at each object of which no list tells.
+async fn compare(s3: &S3, unload: &Unload, entries: &[Entry], lists: Vec<Option<Listed>>) -> Result<Compared, Error> {
+    let lists = lists.into_iter().chain(repeat_with(|| None));
+    let found = stream::iter(entries.iter().zip(lists)).map(|(entry, listed)| match listed {
+        Some(listed) => Either::Left(ready(Ok(Some(Found::listed(listed, entry))))),
+        None => Either::Right(async { Ok::<_, S3Error>(s3.head(&entry.uri).await?.map(Found::from)) }),
+    });
+    let found = found.buffered(SMALL_REQUESTS_AT_ONCE);
     let mut compared = Compared { first: None, objects: Vec::new(), incompleteness: Incompleteness::of(unload) };
     let mut found = pin!(found.zip(stream::iter(entries)));
     while let Some((found, entry)) = found.next().await {
