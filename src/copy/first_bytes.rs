@@ -13,14 +13,14 @@ use crate::uri::Uri;
 /// How much is read of the first source that has any bytes: as much as the part with the header must have.
 pub const LENGTH: u64 = Limits::AWS.min_part;
 
-/// The first 5 MiB of the first source that has any bytes, or all of it if it has fewer. The very first of them may be there
+/// The first 5 MiB of the first source that has any bytes, or all of it if it has fewer. The very first of them may come
 /// before the others: what they tell is mostly enough to begin with the copy.
 #[derive(Clone, Debug)]
 pub struct FirstBytes {
     /// The index of that source among the job's.
     pub source: usize,
     object: ObjectVersion,
-    /// Those that are there.
+    /// Those that have come.
     bytes: HeldBytes,
     /// All, once they were waited for.
     all: Arc<OnceCell<HeldBytes>>,
@@ -48,13 +48,13 @@ impl FirstBytes {
 
     /// All of them.
     pub async fn all(&self, s3: &S3) -> Result<HeldBytes, S3Error> {
-        match self.are_all_there() {
+        match self.have_all_come() {
             true => Ok(self.bytes.clone()),
             false => self.all.get_or_try_init(|| s3.rest_of_start(&self.object, LENGTH)).await.cloned(),
         }
     }
 
-    /// Those that are there, which are not needed here any more.
+    /// Those that have come, which are not needed here any more.
     pub fn take(&mut self) -> HeldBytes {
         self.all = Arc::default();
         std::mem::take(&mut self.bytes)
@@ -73,21 +73,21 @@ impl FirstBytes {
         &self.object.uri
     }
 
-    /// Those that are there: all, or the very first.
-    pub fn there(&self) -> &Bytes {
+    /// Those that have come: all, or the very first.
+    pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// How many they are when all are there.
+    /// How many they are when all have come.
     pub fn length(&self) -> u64 {
         self.object.size.min(LENGTH)
     }
 
-    pub fn are_all_there(&self) -> bool {
+    pub fn have_all_come(&self) -> bool {
         self.bytes.len() as u64 == self.length()
     }
 
-    /// Whether those that are there are all bytes of the source.
+    /// Whether those that have come are all bytes of the source.
     pub fn is_whole(&self) -> bool {
         self.bytes.len() as u64 == self.object.size
     }

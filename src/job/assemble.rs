@@ -59,7 +59,7 @@ pub async fn assemble(
     }
     let replaced = line.replaces(uri, &beginning, (&options, settings), compression, objects.len() == 1)?;
     let header = if replaced.is_some() { line.bytes(&existing.target, compression)? } else { Bytes::new() };
-    let cut = &first_bytes.there()[..replaced.unwrap_or_default()];
+    let cut = &first_bytes.bytes()[..replaced.unwrap_or_default()];
     let is_checked = settings.check_columns && !options.header && cut.len() <= beginning.length(false);
     let forbidden_header = is_checked.then(|| Bytes::copy_from_slice(line.without_ending()));
     let forbidden = forbidden_header.as_deref();

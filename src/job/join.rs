@@ -163,7 +163,7 @@ impl RequiredBeginning<'_> {
 
 async fn last_byte(s3: &S3, object: &ObjectVersion, first_bytes: &FirstBytes) -> Result<Option<u8>, S3Error> {
     if object.uri == *first_bytes.uri() && first_bytes.is_whole() {
-        return Ok(first_bytes.there().last().copied());
+        return Ok(first_bytes.bytes().last().copied());
     }
     match ByteRange::new(object.size.saturating_sub(1), object.size) {
         Some(range) => Ok(s3.get_range(object, range).await?.last().copied()),

@@ -87,10 +87,10 @@ pub async fn look_at_start(
     options: &Options,
 ) -> Result<ControlFlow<Receipt, SourceStart>, Error> {
     let mut first_bytes = FirstBytes::read(context.s3, objects).await?;
-    if !first_bytes.are_all_there() && !Beginning::is_told_by(first_bytes.there(), &options.dialect) {
+    if !first_bytes.have_all_come() && !Beginning::is_told_by(first_bytes.bytes(), &options.dialect) {
         first_bytes = first_bytes.read_on(context.s3).await?;
     }
-    let bytes = first_bytes.there();
+    let bytes = first_bytes.bytes();
     if let Some(reason) = beginning::names_itself(bytes, false) {
         return Ok(ControlFlow::Break(Receipt::idle(context.job.uri(), Outcome::Skipped, reason)));
     }
@@ -114,7 +114,7 @@ async fn first_beginning(
     options: &Options,
 ) -> Result<Beginning, Error> {
     let of = |bytes: &[u8], is_whole| Beginning::of(bytes, is_whole, compression, &options.dialect);
-    let mut beginning = of(first_bytes.there(), first_bytes.is_whole());
+    let mut beginning = of(first_bytes.bytes(), first_bytes.is_whole());
     let mut empty = HashSet::from([&objects[first_bytes.source].etag]);
     for object in &objects[first_bytes.source + 1..] {
         if compression.is_none() || beginning.first != FirstRecord::Absent {

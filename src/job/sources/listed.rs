@@ -1,7 +1,7 @@
 //! Slices that are found by lists of a thousand, and not looked at one by one.
 //!
-//! A list tells no CRC. Small slices do without: they are read whole for their parts, S3 tells the CRC with the rows, and the
-//! rows are held against it. Which merges do so, and what is known of their slices before they are read, depends on nothing
+//! A list tells no CRC. Small slices need none at first: the function reads each whole for its part, S3 tells the CRC with the
+//! rows if it has one, and the function holds the rows against it. Which merges do so, and what is known of their slices before they are read, depends on nothing
 //! but the job and its objects: each try, and each call, comes to the same plan and the same mark, whatever a list has told.
 
 use std::iter::once;
