@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crc_fast::CrcAlgorithm;
 use futures_util::future::join;
-use local_s3::{Fault, Object};
+use local_s3::{Content, Fault, Object};
 use tokio::time::sleep;
 use unload_header::receipt::Outcome;
 
@@ -56,6 +56,26 @@ async fn first_bytes_of_a_version_before_are_not_put_before_its_parts() {
         assert_eq!(receipt.outcome, Outcome::Written);
         assert!(final_object(&world).content == expected, "{algorithm:?}");
     }
+}
+
+/// The version before had two columns, of which the header would have been refused.
+#[tokio::test(start_paused = true)]
+async fn the_very_first_bytes_of_a_version_before_tell_nothing() {
+    let world = world(LARGE).await;
+    world.local().put("bucket", KEY, Object::new(Content::repeat("1|2\n", LARGE)));
+    let (local, other) = (world.local().clone(), other(LARGE));
+    let expected = with_header(&other);
+    local.judge(|request| {
+        let is_it = request.operation == "HeadObject" && request.key == KEY;
+        is_it.then(|| Fault::Late(Duration::from_secs(2)))
+    });
+    let change = async {
+        sleep(Duration::from_secs(1)).await;
+        local.put("bucket", KEY, other);
+    };
+    let (receipt, ()) = join(world.receipt(&[], KEY), change).await;
+    assert_eq!(receipt.outcome, Outcome::Written);
+    assert!(final_object(&world).content == expected);
 }
 
 #[tokio::test(start_paused = true)]
