@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use super::checksum::is_told_by_parts;
 use super::execute::planned;
 use super::groups::Grouping;
 use super::intermediate::{Leftovers, find, join};
+use super::mark::marked;
 use super::part::{Origin, PlannedPart, length};
 use super::plan::{Limits, Plan};
-use super::{Assembly, CopyError, multipart};
+use super::{Assembly, CopyError};
 use crate::crc::Crc;
 use crate::s3::{Effort, ObjectVersion, S3};
 use crate::uri::Uri;
@@ -100,7 +102,7 @@ async fn of_object(s3: &S3, assembly: &Assembly, plan: &Plan, expected: Option<C
         return Ok(Share { resumed: 0, effort, time });
     }
     let open = s3.uploads(&assembly.target).await?;
-    let marked = multipart::marked(s3, assembly, plan, expected, &open).await?;
+    let marked = marked(s3, assembly, plan, expected, &open).await?;
     let is_resumed = marked.is_some();
     let others = open.len() - usize::from(is_resumed);
     let done = marked.map(|marked| marked.done).unwrap_or_default();
@@ -114,7 +116,7 @@ async fn of_object(s3: &S3, assembly: &Assembly, plan: &Plan, expected: Option<C
         time += REQUEST;
     }
     // S3 tells the CRC of the whole when it has the parts, or has to be asked for the object.
-    if expected.is_none() && !multipart::is_told_by_parts(assembly, plan, expected) {
+    if expected.is_none() && !is_told_by_parts(assembly, plan, expected) {
         effort = effort.and(Effort::GET);
         time += REQUEST;
     }

@@ -2,12 +2,14 @@
 //! plan out, and the proof of what came out.
 
 pub mod assembly;
+mod checksum;
 mod error;
 pub mod execute;
 pub mod first_bytes;
 mod forecast;
 pub mod groups;
 mod intermediate;
+mod mark;
 mod multipart;
 mod pace;
 pub mod part;

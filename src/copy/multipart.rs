@@ -1,29 +1,23 @@
 //! A multipart upload: begun or resumed, its parts written at a pace that S3 can take, and completed; or left to the next
 //! try, or aborted.
 //!
-//! S3's own list of parts is the only state. An upload that is left open gets one part more, the *mark*. Its number is
-//! one that no part has yet, and it is never completed with the others. It names all that the parts depend on: the
-//! fingerprint, the plan, the expected CRC and the intermediate objects. A try resumes an upload only if it has the mark that
-//! this try would leave, whatever the number of dots behind it: that is how many parts the next try may have in flight at
-//! first. The time at which an upload began would not do instead: S3 dates an object that came in parts by when its upload began
-//! (S3 user guide, "Working with object metadata"), so that a new source can look older than an upload that holds parts
-//! of the source before.
+//! S3's own list of parts is the only state. An upload that is left open gets one part more, its [mark](super::mark), and a
+//! try resumes an upload only if it has the mark that this try would leave.
 
 use std::collections::BTreeMap;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use sha2::{Digest, Sha256};
 use tokio::time::{Duration, Instant};
 
+use super::mark::{Marked, mark, marked, marked_with, with_dots};
 use super::pace::Pace;
 use super::part::PlannedPart;
 use super::plan::{Limits, Plan};
 use super::queue::{NumberedPart, Queue};
-use super::{Assembly, CopyError};
-use crate::crc::{self, Algorithm, Crc};
+use super::{Assembly, CopyError, checksum};
+use crate::crc::{Algorithm, Crc};
 use crate::s3::{CreatedUpload, MAX_PARTS, OpenUpload, Precondition, Reservation, S3, Stored, UploadedPart};
-use crate::seal::hex;
 
 /// The highest number that a part can have. It is the mark's, unless a plan has as many parts: then the mark takes the
 /// number of a missing part.
@@ -57,43 +51,6 @@ struct EndedPart<'a> {
     begun: u64,
     took: Duration,
     result: Result<UploadedPart, CopyError>,
-}
-
-/// The open upload that has the mark of a plan.
-pub struct Marked {
-    /// Among the open uploads.
-    index: usize,
-    algorithm: Option<Algorithm>,
-    /// The parts of the plan that S3 has, by number.
-    pub done: BTreeMap<i32, UploadedPart>,
-    /// How many may be in flight at first.
-    first: u64,
-}
-
-/// Looks for the open upload that a try of this very plan has left.
-pub async fn marked(
-    s3: &S3,
-    assembly: &Assembly,
-    plan: &Plan,
-    expected: Option<Crc>,
-    open: &[OpenUpload],
-) -> Result<Option<Marked>, CopyError> {
-    let marks = [true, false].map(|has_algorithm| mark(assembly, plan, expected, has_algorithm));
-    for (index, upload) in open.iter().enumerate() {
-        let parts = s3.parts(upload).await?;
-        let found = |mark: &String| parts.iter().find_map(|part| marked_with(part, mark));
-        let (algorithm, first) = match marks.each_ref().map(found) {
-            [Some(first), _] => (Some(algorithm(assembly, expected)), first),
-            [None, Some(first)] => (None, first),
-            [None, None] => continue,
-        };
-        let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(PlannedPart::length)).collect();
-        let is_mark = |part: &UploadedPart| marks.iter().any(|mark| marked_with(part, mark).is_some());
-        let is_done = |part: &UploadedPart| lengths.get(&part.number) == Some(&part.size) && !is_mark(part);
-        let done = parts.into_iter().filter(is_done).map(|part| (part.number, part)).collect();
-        return Ok(Some(Marked { index, algorithm, done, first }));
-    }
-    Ok(None)
 }
 
 /// Writes an object in parts; and tells the CRC that it must have, which S3 was told as well. Where those of the sources are
@@ -202,7 +159,8 @@ impl<'a> PlannedUpload<'a> {
     async fn complete(&mut self) -> Result<(Stored, Option<Crc>), CopyError> {
         let mut tries = 1;
         loop {
-            let expected = self.expected.or_else(|| self.crc_by_parts());
+            let expected =
+                self.expected.or_else(|| checksum::by_parts(self.assembly, self.plan, self.algorithm, &self.done));
             // S3 refuses the CRC of a part if the upload has no algorithm.
             let crc = |part: &UploadedPart| part.crc.filter(|_| self.algorithm.is_some());
             let parts = self.done.values().map(|part| UploadedPart { crc: crc(part), ..part.clone() });
@@ -218,21 +176,6 @@ impl<'a> PlannedUpload<'a> {
             }
             tries += 1;
         }
-    }
-
-    /// The CRC of the whole, if the parts tell it: rows that were sent had the CRCs of their sources.
-    fn crc_by_parts(&self) -> Option<Crc> {
-        if !self.assembly.crcs_come_with_rows {
-            return None;
-        }
-        let crcs = (1..).zip(&self.plan.parts).map(|(number, part)| {
-            let crc = match part {
-                PlannedPart::Upload(_) => self.done.get(&number).and_then(|done| done.crc),
-                copy => crc_of_copy(self.assembly, copy),
-            };
-            (crc.filter(|crc| Some(crc.algorithm) == self.algorithm), part.length())
-        });
-        crc::expected(b"", crcs)
     }
 
     /// Takes the ETags of parts from S3's list, and tells whether any of them has changed. A copy that seemed to have
@@ -272,11 +215,7 @@ impl<'a> PlannedUpload<'a> {
     }
 }
 
-/// Creates an upload. It has a checksum algorithm if the CRC of the whole is known, which is held against it. Otherwise there
-/// is nothing to hold against; S3 keeps a CRC64NVME then all the same (S3 user guide, "Checking object integrity"), and other
-/// servers need not read each part that they copy. It has one nevertheless if little is copied, since the parts that are
-/// uploaded would need their MD5, which takes more CPU; and under SSE-KMS, where the mark's ETag is no MD5, and only its CRC
-/// shows it.
+/// Creates an upload, [with a checksum algorithm](super::checksum) or without.
 async fn create(
     s3: &S3,
     assembly: &Assembly,
@@ -284,8 +223,8 @@ async fn create(
     expected: Option<Crc>,
 ) -> Result<(OpenUpload, Option<Algorithm>), CopyError> {
     let Assembly { target, attributes, .. } = assembly;
-    let algorithm = Some(algorithm(assembly, expected));
-    if !has_algorithm(assembly, plan, expected) {
+    let algorithm = Some(checksum::algorithm(assembly, expected));
+    if !checksum::has_algorithm(assembly, plan, expected) {
         let CreatedUpload { upload, is_under_kms } = s3.create(target, attributes, None).await?;
         if !is_under_kms {
             return Ok((upload, None));
@@ -298,35 +237,6 @@ async fn create(
         }
         created => Ok((created?.upload, algorithm)),
     }
-}
-
-/// Whether an upload that is created for this plan has a checksum algorithm, as far as is known before; see [`create`].
-fn has_algorithm(assembly: &Assembly, plan: &Plan, expected: Option<Crc>) -> bool {
-    expected.is_some() || 2 * plan.uploaded() >= plan.length || assembly.attributes.kms_key_id.is_some()
-}
-
-/// Whether the CRC of the whole will be known by its parts: all of them are sent, or are copies whose CRC is known.
-pub fn is_told_by_parts(assembly: &Assembly, plan: &Plan, expected: Option<Crc>) -> bool {
-    let is_known = |part: &PlannedPart| match part {
-        PlannedPart::Upload(_) => true,
-        copy => crc_of_copy(assembly, copy).is_some_and(|crc| crc.algorithm == algorithm(assembly, expected)),
-    };
-    assembly.crcs_come_with_rows && has_algorithm(assembly, plan, expected) && plan.parts.iter().all(is_known)
-}
-
-/// The CRC of a copied part, if it is all rows of a data object whose CRC is known.
-fn crc_of_copy(assembly: &Assembly, part: &PlannedPart) -> Option<Crc> {
-    let PlannedPart::Copy { source, range } = part else { return None };
-    let source = &assembly.sources[*source];
-    let is_all = range.start == source.start && range.end == source.object.size;
-    source.crc.filter(|_| is_all && !source.is_intermediate)
-}
-
-/// The algorithm of an upload that has one: that of the data objects, as far as their CRCs are known.
-fn algorithm(assembly: &Assembly, expected: Option<Crc>) -> Algorithm {
-    let known = expected
-        .or_else(|| assembly.sources.iter().filter(|source| !source.is_intermediate).find_map(|source| source.crc));
-    known.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm)
 }
 
 async fn write_part<'a>(
@@ -362,38 +272,6 @@ async fn write_part<'a>(
         }
     };
     EndedPart { part, begun, took: since.elapsed(), result }
-}
-
-/// The content of the mark of an upload, which has a checksum algorithm or none.
-fn mark(assembly: &Assembly, plan: &Plan, expected: Option<Crc>, has_algorithm: bool) -> String {
-    let crc = expected.map_or_else(String::new, Crc::base64);
-    let mut sum = Sha256::new_with_prefix(format!("{}\n{crc}\n{plan}", assembly.seal.fingerprint.as_str()));
-    assembly
-        .sources
-        .iter()
-        .filter(|source| source.is_intermediate)
-        .for_each(|source| sum.update(&source.object.uri.key));
-    if !has_algorithm {
-        sum.update("\nwithout a checksum");
-    }
-    hex(&sum.finalize())
-}
-
-/// The mark, and how many parts the next try may have in flight at first.
-fn with_dots(mark: &str, first: usize) -> String {
-    mark.to_owned() + &".".repeat(first)
-}
-
-/// If a part is the mark, how many dots it has. S3 does not show a part's bytes, but their number and CRC; without an
-/// algorithm, their MD5 as the ETag.
-fn marked_with(part: &UploadedPart, mark: &str) -> Option<u64> {
-    let dots = part.size.checked_sub(mark.len() as u64).filter(|dots| (1..=Limits::AWS.in_flight).contains(dots))?;
-    let content = with_dots(mark, dots as usize);
-    let is_it = match part.crc {
-        Some(crc) => crc == Crc::of(crc.algorithm, content.as_bytes()),
-        None => part.etag.trim_matches('"') == hex(&md5::Md5::digest(content)),
-    };
-    is_it.then_some(dots)
 }
 
 /// Aborts an upload, again if parts of it are left.

@@ -1,8 +1,9 @@
 //! Slices that are found by lists of a thousand, and not looked at one by one.
 //!
 //! A list tells no CRC. Small slices need none at first: the function reads each whole for its part, S3 tells the CRC with the
-//! rows if it has one, and the function holds the rows against it. Which merges do so, and what is known of their slices before they are read, depends on nothing
-//! but the job and its objects: each try, and each call, comes to the same plan and the same mark, whatever a list has told.
+//! rows if it has one, and the function holds the rows against it. Which merges do so, and what is known of their slices before
+//! they are read, depends on nothing but the job and its objects: each try, and each call, comes to the same plan and the same
+//! mark, whatever a list has told.
 
 use std::iter::once;
 
@@ -56,17 +57,17 @@ pub fn looked_at(entries: &[Entry]) -> impl Iterator<Item = usize> {
     once(0).chain(ends.into_iter().flatten())
 }
 
-/// For each of these entries, what lists tell of its object, if it is what the manifest says. Where they tell nothing of it, or
+/// For each entry of a folder, what lists tell of its object, if it is what the manifest says. Where they tell nothing of it, or
 /// anything else, it is to be looked at: keys of others may take its place in a list, and not every server lists as AWS does.
-pub async fn listed(s3: &S3, unload: &Unload, entries: &[Entry]) -> Vec<Option<Listed>> {
+pub async fn listed(s3: &S3, unload: &Unload, folder: &str) -> Vec<Option<Listed>> {
+    let entries = unload.entries(folder);
     let key = |index: &usize| entries[*index].uri.key.as_str();
     let mut in_order: Vec<usize> = (0..entries.len()).collect();
     in_order.sort_by_key(key);
-    let (first, last) = (key(&in_order[0]), key(&in_order[in_order.len() - 1]));
-    // The keys in between begin in the same way.
-    let (bucket, prefix) = (&entries[0].uri.bucket, common_prefix(first, last));
+    let first = key(&in_order[0]);
     let before_first = first.char_indices().last().map_or("", |(end, _)| &first[..end]);
     let behind = once(before_first).chain(in_order.chunks(PAGE).map(|page| key(&page[page.len() - 1])));
+    let (bucket, prefix) = (&entries[0].uri.bucket, &format!("{}{folder}", unload.prefix()));
     let lists = in_order.chunks(PAGE).zip(behind).map(|(page, after)| async move {
         let known = |ListedObject { key: found, seen, modified, may_be_archived }: ListedObject| {
             let at = page[page.binary_search_by(|index| key(index).cmp(found.as_str())).ok()?];
@@ -94,11 +95,4 @@ pub async fn listed(s3: &S3, unload: &Unload, entries: &[Entry]) -> Vec<Option<L
     }
     looked_at(entries).for_each(|index| all[index] = None);
     all
-}
-
-/// What both begin with.
-fn common_prefix<'a>(one: &'a str, other: &str) -> &'a str {
-    let differs = |((_, one), other): &((usize, char), char)| one != other;
-    let end = one.char_indices().zip(other.chars()).find(differs).map_or(one.len(), |((at, _), _)| at);
-    &one[..end]
 }

@@ -28,13 +28,12 @@ pub async fn look(
     assumptions: &Assumptions,
 ) -> Result<ControlFlow<Receipt, Sources>, Error> {
     let Context { s3, job, .. } = context;
-    let entries = unload.entries(folder);
     // The slices are looked at beside the manifest, and count only if it is still the one.
     let manifest = async {
         let Some(version) = &unload.version else { return Ok(None) };
         another_manifest(context, s3.head(&unload.manifest).await?, version, existing).await
     };
-    let (another, compared) = join(manifest, compared(context, unload, entries, assumptions)).await;
+    let (another, compared) = join(manifest, compared(context, unload, folder, assumptions)).await;
     if let Some(receipt) = another? {
         return Ok(ControlFlow::Break(receipt));
     }
@@ -127,12 +126,12 @@ struct Compared {
 async fn compared(
     context: &Context<'_>,
     unload: &Unload,
-    entries: &[Entry],
+    folder: &str,
     assumptions: &Assumptions,
 ) -> Result<(Compared, bool), Error> {
-    let s3 = context.s3;
+    let (s3, entries) = (context.s3, unload.entries(folder));
     if assumptions.crcs_come_with_rows && may_be_listed(context, entries) {
-        let lists = if assumptions.lists_are_right { listed(s3, unload, entries).await } else { Vec::new() };
+        let lists = if assumptions.lists_are_right { listed(s3, unload, folder).await } else { Vec::new() };
         let mut compared = compare(s3, unload, entries, lists).await?;
         // A composite checksum that comes with rows is none of theirs: S3 has to be asked for the CRCs.
         if !compared.first.as_ref().is_some_and(|first| first.object.is_composite) {
