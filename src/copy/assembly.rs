@@ -24,8 +24,8 @@ pub struct Assembly {
     /// The line ending of rows.
     pub ending: &'static [u8],
     pub sources: Vec<Source>,
-    /// Whether of small sources CRCs are not known before their rows are read.
-    pub crcs_come_with_rows: bool,
+    /// Whether all sources are small, and the rows of each are held against the CRC that S3 tells with them.
+    pub rows_are_held: bool,
     pub first_bytes: FirstBytes,
     pub compression: Option<Compression>,
     /// A header, without its line ending, that no source may begin with, since it might be a row.
@@ -50,9 +50,11 @@ impl Assembly {
         std::iter::once(header).chain(sources).flatten().collect()
     }
 
-    /// The CRC that the final object must have, if those of all sources are known.
+    /// The CRC that the final object must have, if those of all sources are known. A source without rows tells one only where
+    /// it is alone.
     pub fn crc(&self) -> Option<Crc> {
-        let pieces = self.sources.iter().flat_map(|source| {
+        let counts = |source: &&Source| source.object.size > source.start || self.sources.len() == 1;
+        let pieces = self.sources.iter().filter(counts).flat_map(|source| {
             let newline = source
                 .newline
                 .then(|| (source.crc.map(|crc| Crc::of(crc.algorithm, self.ending)), self.ending.len() as u64));
@@ -111,13 +113,18 @@ impl Assembly {
         !matches!(of, Origin::Source(_)) || range.end <= self.known(*of)
     }
 
-    /// Which bytes are asked of a source for a range of it: all, where the CRC comes with them. S3 tells that of the whole only.
+    /// Which bytes are asked of a source for a range of it: all, where they are held against its CRC.
     pub fn asked(&self, source: usize, range: ByteRange) -> ByteRange {
-        let size = self.sources[source].object.size;
-        match self.crcs_come_with_rows && size < Limits::AWS.min_part {
-            true => ByteRange { start: 0, end: size },
+        match self.is_held(source) {
+            true => ByteRange { start: 0, end: self.sources[source].object.size },
             false => range,
         }
+    }
+
+    /// Whether the rows of a source are held against its CRC when they are read. S3 tells that of the whole only.
+    fn is_held(&self, source: usize) -> bool {
+        let object = &self.sources[source].object;
+        (self.rows_are_held || object.crc.is_some()) && object.size < Limits::AWS.min_part
     }
 
     async fn read(&self, s3: &S3, piece: Piece) -> Result<Bytes, CopyError> {
@@ -129,7 +136,7 @@ impl Assembly {
             Origin::Source(_) if self.is_known(&piece) => Ok(self.first_bytes.all(s3).await?.slice(slice)),
             Origin::Source(index) => {
                 let (source, asked) = (&self.sources[index], self.asked(index, range));
-                let bytes = match self.crcs_come_with_rows && asked.length() == source.object.size {
+                let bytes = match self.is_held(index) {
                     true => s3.get_all(&source.object).await?.slice(slice),
                     false => s3.get_range(&source.object, asked).await?,
                 };

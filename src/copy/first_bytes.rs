@@ -60,9 +60,9 @@ impl FirstBytes {
         std::mem::take(&mut self.bytes)
     }
 
-    /// An error if they are all bytes of the source, and have not its CRC.
-    pub fn held_against_crc(&self) -> Result<(), S3Error> {
-        let crc = self.object.crc.filter(|_| self.is_whole());
+    /// An error if they are all bytes of the source, and have not this CRC, if one is known.
+    pub fn held_against(&self, crc: Option<Crc>) -> Result<(), S3Error> {
+        let crc = crc.filter(|_| self.is_whole());
         match crc.filter(|crc| Crc::of(crc.algorithm, &self.bytes) != *crc) {
             Some(crc) => Err(S3Error::other_bytes(&self.object.uri, crc)),
             None => Ok(()),

@@ -1,5 +1,5 @@
 //! The mark: a part of an upload that was left open, which names all that the other parts depend on: the fingerprint, the
-//! plan, the expected CRC and the intermediate objects.
+//! plan, the expected CRC, the checksum algorithm and the intermediate objects.
 //!
 //! Its number is one that no part has yet, and it is never completed with the others. Behind it are dots: as many as parts
 //! that the next try may have in flight at first.
@@ -39,7 +39,7 @@ pub async fn marked(
     expected: Option<Crc>,
     open: &[OpenUpload],
 ) -> Result<Option<Marked>, CopyError> {
-    let marks = [true, false].map(|has_algorithm| mark(assembly, plan, expected, has_algorithm));
+    let marks = [Some(algorithm(assembly, expected)), None].map(|algorithm| mark(assembly, plan, expected, algorithm));
     for (index, upload) in open.iter().enumerate() {
         let parts = s3.parts(upload).await?;
         let found = |mark: &String| parts.iter().find_map(|part| marked_with(part, mark));
@@ -57,8 +57,8 @@ pub async fn marked(
     Ok(None)
 }
 
-/// The content of the mark of an upload, which has a checksum algorithm or none.
-pub fn mark(assembly: &Assembly, plan: &Plan, expected: Option<Crc>, has_algorithm: bool) -> String {
+/// The content of the mark of an upload, which has this checksum algorithm, or none.
+pub fn mark(assembly: &Assembly, plan: &Plan, expected: Option<Crc>, algorithm: Option<Algorithm>) -> String {
     let crc = expected.map_or_else(String::new, Crc::base64);
     let mut sum = Sha256::new_with_prefix(format!("{}\n{crc}\n{plan}", assembly.seal.fingerprint.as_str()));
     assembly
@@ -66,9 +66,7 @@ pub fn mark(assembly: &Assembly, plan: &Plan, expected: Option<Crc>, has_algorit
         .iter()
         .filter(|source| source.is_intermediate)
         .for_each(|source| sum.update(&source.object.uri.key));
-    if !has_algorithm {
-        sum.update("\nwithout a checksum");
-    }
+    sum.update(algorithm.map_or("\nwithout a checksum", Algorithm::name));
     hex(&sum.finalize())
 }
 

@@ -97,7 +97,7 @@ impl<'a> PlannedUpload<'a> {
             assembly.first_bytes.all(s3).await?;
             s3.wrote(done.len() as u64, done.values().map(|part| part.size).sum());
             let pace = Pace::new(first, usual, Limits::AWS.in_flight);
-            let mark = mark(assembly, plan, expected, algorithm.is_some());
+            let mark = mark(assembly, plan, expected, algorithm);
             return Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, pace }, open));
         }
         let requests = s3.effort().requests;
@@ -108,7 +108,7 @@ impl<'a> PlannedUpload<'a> {
             open.retain(|other| other.id != upload.id);
         }
         let (done, pace) = (BTreeMap::new(), Pace::new(usual, usual, Limits::AWS.in_flight));
-        let mark = mark(assembly, plan, expected, algorithm.is_some());
+        let mark = mark(assembly, plan, expected, algorithm);
         Ok((PlannedUpload { s3, assembly, plan, expected, algorithm, mark, upload, done, pace }, open))
     }
 

@@ -80,9 +80,9 @@ impl S3Error {
         S3Error::own("GetObject", uri, "BadDigest", message)
     }
 
-    /// The checksum of an object is one of its parts' checksums, so that bytes can't be held against it.
-    pub(super) fn composite(uri: &Uri) -> S3Error {
-        S3Error::own("GetObject", uri, "BadDigest", "the server answered with a composite checksum".to_owned())
+    /// A read shows something that a list does not tell of an object, and for which the object must be looked at before.
+    pub(super) fn not_listed(uri: &Uri, what: &str) -> S3Error {
+        S3Error::own("GetObject", uri, "NotListed", format!("no list tells that {what}"))
     }
 
     pub(super) fn too_long(uri: &Uri, size: u64, limit: u64) -> S3Error {
@@ -166,10 +166,10 @@ impl S3Error {
         self.code.as_deref() == Some("InvalidPart")
     }
 
-    /// Whether the object would have another size or CRC than the request says.
+    /// Whether the object would have another size or CRC than the request says, or is not what a list has told.
     pub fn is_other_result(&self) -> bool {
         let size = self.operation == "CompleteMultipartUpload" && self.code.as_deref() == Some("InvalidRequest");
-        size || self.code.as_deref() == Some("BadDigest")
+        size || matches!(self.code.as_deref(), Some("BadDigest" | "NotListed"))
     }
 
     /// Whether the same request may succeed later.

@@ -80,8 +80,8 @@ impl S3 {
         }
     }
 
-    /// GetObject of all of the version that has this ETag. If S3 tells a CRC of it, the bytes have that one. Who asks holds
-    /// the memory for it.
+    /// GetObject of all of the version that has this ETag. If its CRC is known, or S3 tells it now, the bytes have that one. An
+    /// error if the answer tells what a list has not, and HeadObject would have. Who asks holds the memory for it.
     pub async fn get_all(&self, object: &ObjectVersion) -> Result<Bytes, S3Error> {
         let ObjectVersion { uri, size, etag, .. } = object;
         let wanted = Wanted::WithChecksum { only: Some(etag) };
@@ -89,11 +89,15 @@ impl S3 {
         let unusable = |what: String| S3Error::unusable("GetObject", uri, &what);
         let bytes =
             bytes.filter(|_| found == *size).ok_or_else(|| unusable(format!("{found} bytes instead of {size}")))?;
-        match checksum_of!(answer, etag) {
-            // What it was computed from is not known.
-            (_, true) => Err(S3Error::composite(uri)),
-            (Some(crc), _) if Crc::of(crc.algorithm, &bytes) != crc => Err(S3Error::other_bytes(uri, crc)),
-            _ => Ok(bytes),
+        let head = head_of!("GetObject", uri, answer, None);
+        if head.is_client_encrypted() {
+            return Err(S3Error::not_listed(uri, "its client has encrypted the object"));
+        } else if head.object.is_composite && !object.is_composite {
+            return Err(S3Error::not_listed(uri, "its checksum is one of its parts' checksums"));
+        }
+        match object.crc.or(head.object.crc).filter(|crc| Crc::of(crc.algorithm, &bytes) != *crc) {
+            Some(crc) => Err(S3Error::other_bytes(uri, crc)),
+            None => Ok(bytes),
         }
     }
 

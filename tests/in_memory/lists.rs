@@ -8,23 +8,23 @@ use unload_header::deadline::MAX_TIMEOUT;
 use unload_header::receipt::{Outcome, Proof, Receipt};
 use unload_header::s3::LISTED_FROM;
 
-const SINGLE: [(&str, &str); 1] = [("OUTPUT", "single")];
-const MANIFEST: &str = "unload/q_manifest";
-const FINAL: &str = "final/q.csv";
+pub const SINGLE: [(&str, &str); 1] = [("OUTPUT", "single")];
+pub const MANIFEST: &str = "unload/q_manifest";
+pub const FINAL: &str = "final/q.csv";
 
-fn key(slice: usize) -> String {
+pub fn key(slice: usize) -> String {
     format!("unload/q_{slice:04}_part_00")
 }
 
 /// A slice unlike the others: its number, then so many bytes of rows.
-fn slice(number: usize, size: usize) -> Content {
+pub fn slice(number: usize, size: usize) -> Content {
     let mut slice = Content::from(format!("{number}|first|row\n"));
     slice.append(&Content::from(rows(size)));
     slice
 }
 
 /// An unload of slices of this size, with such a checksum, and what is to come of it.
-async fn world(count: usize, size: usize, algorithm: Option<CrcAlgorithm>) -> (World, Content) {
+pub async fn world(count: usize, size: usize, algorithm: Option<CrcAlgorithm>) -> (World, Content) {
     let world = World::in_memory().await;
     let (keys, mut expected) = ((0..count).map(key).collect::<Vec<_>>(), Content::from("idx|venue|name\n"));
     let mut entries = Vec::new();
@@ -38,18 +38,33 @@ async fn world(count: usize, size: usize, algorithm: Option<CrcAlgorithm>) -> (W
     (world, expected)
 }
 
-fn is_right(world: &World, expected: &Content) -> bool {
+pub fn is_right(world: &World, expected: &Content) -> bool {
     world.local().uploads().is_empty() && world.local().get("bucket", FINAL).is_some_and(|it| it.content == *expected)
 }
 
-async fn merge(world: &World) -> (Receipt, Vec<Request>) {
+pub async fn merge(world: &World) -> (Receipt, Vec<Request>) {
     world.local().take_requests();
     let receipt = world.receipt(&SINGLE, MANIFEST).await;
     (receipt, world.local().take_requests())
 }
 
-fn count(requests: &[Request], operation: &str) -> usize {
+pub fn count(requests: &[Request], operation: &str) -> usize {
     requests.iter().filter(|request| request.operation == operation).count()
+}
+
+/// Changes a byte of the rows of a slice, so many times.
+pub fn spoiled(request: &Request, slice: usize, times: &mut usize) -> Option<Fault> {
+    let is_it = request.operation == "GetObject" && request.key == key(slice) && *times > 0;
+    *times -= usize::from(is_it);
+    is_it.then(|| {
+        // A look at a single byte of it is no read of its rows.
+        Fault::OtherAnswer(Box::new(|answer| {
+            let mut bytes = answer.body().to_vec();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= u8::from(bytes.len() > 1);
+            *answer.body_mut() = bytes.into();
+        }))
+    })
 }
 
 /// Changes the bodies of all answers to the requests of an operation.
@@ -119,20 +134,8 @@ async fn other_bytes_than_those_of_a_slice_never_become_rows() {
                 let others = (0..999).map(|number| format!("unload/q_0001_part_00.{number:03}"));
                 others.for_each(|key| world.local().put("bucket", &key, Object::new("nobody's")));
             }
-            let (key, mut seen) = (key(slice), 0);
-            world.local().judge(move |request| {
-                // A look at a single byte of it is no read of its rows.
-                let is_it = request.operation == "GetObject" && request.key == key;
-                seen += usize::from(is_it);
-                (is_it && seen <= times).then(|| {
-                    Fault::OtherAnswer(Box::new(|answer| {
-                        let mut bytes = answer.body().to_vec();
-                        let middle = bytes.len() / 2;
-                        bytes[middle] ^= u8::from(bytes.len() > 1);
-                        *answer.body_mut() = bytes.into();
-                    }))
-                })
-            });
+            let mut left = times;
+            world.local().judge(move |request| spoiled(request, slice, &mut left));
             let result = world.run(&SINGLE, &[MANIFEST]).await.map_err(|error| error.kind());
             // The last is copied, where all are not one part.
             let is_harmless = times == 1 || slice == LAST && size == MIB;

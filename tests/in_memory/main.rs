@@ -24,6 +24,7 @@ mod dry_run;
 mod faults;
 mod final_manifest;
 mod groups;
+mod held_rows;
 mod idempotence;
 mod intermediates;
 mod layout;

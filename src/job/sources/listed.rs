@@ -42,10 +42,10 @@ pub fn may_be_listed(context: &Context<'_>, entries: &[Entry]) -> bool {
     let Context { s3, settings, .. } = context;
     let is_small = |entry: &Entry| entry.size.is_some_and(|size| size < Limits::AWS.min_part);
     let is_there = |entry: &Entry| entry.uri.bucket == entries[0].uri.bucket;
-    let bytes: u64 = entries.iter().filter_map(|entry| entry.size).sum();
+    let bytes = || entries.iter().filter_map(|entry| entry.size).sum::<u64>();
     entries.len() >= s3.listed_from.max(1)
         && entries.iter().all(|entry| is_small(entry) && is_there(entry))
-        && bytes <= Limits::AWS.min_part * u64::from(s3.max_parts)
+        && bytes() <= Limits::AWS.min_part * u64::from(s3.max_parts)
         && !settings.delete_source
 }
 
