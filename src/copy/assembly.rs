@@ -9,7 +9,7 @@ use super::{CopyError, FirstBytes, Source};
 use crate::byte_range::ByteRange;
 use crate::crc::{self, Crc};
 use crate::deadline::Deadline;
-use crate::s3::{Attributes, Precondition, S3, SMALL_REQUESTS_AT_ONCE};
+use crate::s3::{Attributes, ObjectVersion, Precondition, S3, S3Error, SMALL_REQUESTS_AT_ONCE};
 use crate::seal::{self, Seal};
 use crate::unload::Compression;
 use crate::uri::Uri;
@@ -24,8 +24,8 @@ pub struct Assembly {
     /// The line ending of rows.
     pub ending: &'static [u8],
     pub sources: Vec<Source>,
-    /// Whether all sources are small, and the rows of each are held against the CRC that S3 tells with them.
-    pub rows_are_held: bool,
+    /// Whether all sources are small, and of most the CRCs are not known before their rows are read.
+    pub crcs_come_with_rows: bool,
     pub first_bytes: FirstBytes,
     pub compression: Option<Compression>,
     /// A header, without its line ending, that no source may begin with, since it might be a row.
@@ -50,10 +50,10 @@ impl Assembly {
         std::iter::once(header).chain(sources).flatten().collect()
     }
 
-    /// The CRC that the final object must have, if those of all sources are known. A source without rows tells one only where
-    /// it is alone.
+    /// The CRC that the final object must have, if those of all sources are known that have rows.
     pub fn crc(&self) -> Option<Crc> {
-        let counts = |source: &&Source| source.object.size > source.start || self.sources.len() == 1;
+        let some_have_rows = self.sources.iter().any(Source::has_rows);
+        let counts = |source: &&Source| source.has_rows() || !some_have_rows;
         let pieces = self.sources.iter().filter(counts).flat_map(|source| {
             let newline = source
                 .newline
@@ -113,18 +113,24 @@ impl Assembly {
         !matches!(of, Origin::Source(_)) || range.end <= self.known(*of)
     }
 
-    /// Which bytes are asked of a source for a range of it: all, where they are held against its CRC.
+    /// Which bytes are asked of a source for a range of it: all of a small one, if they can be held against its CRC.
     pub fn asked(&self, source: usize, range: ByteRange) -> ByteRange {
-        match self.is_held(source) {
-            true => ByteRange { start: 0, end: self.sources[source].object.size },
+        let ObjectVersion { size, crc, .. } = self.sources[source].object;
+        match (self.crcs_come_with_rows || crc.is_some()) && size < Limits::AWS.min_part {
+            true => ByteRange { start: 0, end: size },
             false => range,
         }
     }
 
-    /// Whether the rows of a source are held against its CRC when they are read. S3 tells that of the whole only.
-    fn is_held(&self, source: usize) -> bool {
-        let object = &self.sources[source].object;
-        (self.rows_are_held || object.crc.is_some()) && object.size < Limits::AWS.min_part
+    /// Reads a range of a source; of a small one, from bytes that have its CRC, if S3 tells one.
+    async fn read_source(&self, s3: &S3, source: usize, range: ByteRange) -> Result<Bytes, S3Error> {
+        let (object, asked) = (&self.sources[source].object, self.asked(source, range));
+        let bytes = match self.crcs_come_with_rows && asked.length() == object.size {
+            true => s3.get_all(object).await?,
+            false => s3.get_range(object, asked).await?,
+        };
+        object.held_against_crc(&bytes)?;
+        Ok(bytes.slice((range.start - asked.start) as usize..(range.end - asked.start) as usize))
     }
 
     async fn read(&self, s3: &S3, piece: Piece) -> Result<Bytes, CopyError> {
@@ -135,11 +141,7 @@ impl Assembly {
             Origin::Newline => Ok(Bytes::from_static(self.ending).slice(slice)),
             Origin::Source(_) if self.is_known(&piece) => Ok(self.first_bytes.all(s3).await?.slice(slice)),
             Origin::Source(index) => {
-                let (source, asked) = (&self.sources[index], self.asked(index, range));
-                let bytes = match self.is_held(index) {
-                    true => s3.get_all(&source.object).await?.slice(slice),
-                    false => s3.get_range(&source.object, asked).await?,
-                };
+                let (source, bytes) = (&self.sources[index], self.read_source(s3, index, range).await?);
                 let forbidden = self.forbidden_header.as_deref();
                 match source.is_unchecked && !source.is_like_the_first(range, &bytes, self.compression, forbidden) {
                     true => Err(CopyError::SlicesUnlike { uri: source.object.uri.clone() }),

@@ -15,8 +15,8 @@ use crate::s3::UploadedPart;
 
 /// The algorithm of an upload that has one: that of the data objects, as far as their CRCs are known.
 pub fn algorithm(assembly: &Assembly, expected: Option<Crc>) -> Algorithm {
-    let known = expected
-        .or_else(|| assembly.sources.iter().filter(|source| !source.is_intermediate).find_map(|source| source.crc));
+    let mut data = assembly.sources.iter().filter(|source| !source.is_intermediate && source.has_rows());
+    let known = expected.or_else(|| data.find_map(|source| source.crc));
     known.map_or(Algorithm::Crc64Nvme, |crc| crc.algorithm)
 }
 
@@ -32,7 +32,7 @@ pub fn is_told_by_parts(assembly: &Assembly, plan: &Plan, expected: Option<Crc>)
         PlannedPart::Upload(_) => true,
         copy => crc_of_copy(assembly, copy).is_some_and(|crc| crc.algorithm == algorithm(assembly, expected)),
     };
-    assembly.rows_are_held && has_algorithm(assembly, plan, expected) && plan.parts.iter().all(is_known)
+    assembly.crcs_come_with_rows && has_algorithm(assembly, plan, expected) && plan.parts.iter().all(is_known)
 }
 
 /// The CRC of the whole, if the parts that S3 has tell it: rows that were sent had the CRCs of their sources.
@@ -42,7 +42,7 @@ pub fn by_parts(
     algorithm: Option<Algorithm>,
     done: &BTreeMap<i32, UploadedPart>,
 ) -> Option<Crc> {
-    if !assembly.rows_are_held {
+    if !assembly.crcs_come_with_rows {
         return None;
     }
     let crcs = (1..).zip(&plan.parts).map(|(number, part)| {

@@ -94,7 +94,7 @@ async fn put(
     };
     let crc = expected.unwrap_or_else(|| Crc::of(Algorithm::Crc64Nvme, &body));
     match put_sealed(s3, assembly, plan, &body, Some(crc)).await {
-        // The server does not know the algorithm. The object may do without, as no source has such a CRC either.
+        // The server does not know the algorithm. The object may do without: no CRC of the whole is known.
         Err(error) if expected.is_none() && error.is_unsupported() => {
             Ok((put_sealed(s3, assembly, plan, &body, None).await?, None))
         }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use super::plan::Limits;
-use crate::crc::Crc;
 use crate::s3::{HeldBytes, ObjectVersion, S3, S3Error};
 use crate::uri::Uri;
 
@@ -58,15 +57,6 @@ impl FirstBytes {
     pub fn take(&mut self) -> HeldBytes {
         self.all = Arc::default();
         std::mem::take(&mut self.bytes)
-    }
-
-    /// An error if they are all bytes of the source, and have not this CRC, if one is known.
-    pub fn held_against(&self, crc: Option<Crc>) -> Result<(), S3Error> {
-        let crc = crc.filter(|_| self.is_whole());
-        match crc.filter(|crc| Crc::of(crc.algorithm, &self.bytes) != *crc) {
-            Some(crc) => Err(S3Error::other_bytes(&self.object.uri, crc)),
-            None => Ok(()),
-        }
     }
 
     pub fn uri(&self) -> &Uri {

@@ -61,7 +61,7 @@ impl Assembly {
             header,
             ending: self.ending,
             sources,
-            rows_are_held: self.rows_are_held,
+            crcs_come_with_rows: self.crcs_come_with_rows,
             first_bytes: self.first_bytes.clone(),
             compression: self.compression,
             forbidden_header: self.forbidden_header.clone(),

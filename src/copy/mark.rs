@@ -39,17 +39,15 @@ pub async fn marked(
     expected: Option<Crc>,
     open: &[OpenUpload],
 ) -> Result<Option<Marked>, CopyError> {
-    let marks = [Some(algorithm(assembly, expected)), None].map(|algorithm| mark(assembly, plan, expected, algorithm));
+    let marks = [Some(algorithm(assembly, expected)), None]
+        .map(|algorithm| (algorithm, mark(assembly, plan, expected, algorithm)));
     for (index, upload) in open.iter().enumerate() {
         let parts = s3.parts(upload).await?;
-        let found = |mark: &String| parts.iter().find_map(|part| marked_with(part, mark));
-        let (algorithm, first) = match marks.each_ref().map(found) {
-            [Some(first), _] => (Some(algorithm(assembly, expected)), first),
-            [None, Some(first)] => (None, first),
-            [None, None] => continue,
-        };
+        let dots = |mark: &String| parts.iter().find_map(|part| marked_with(part, mark));
+        let mut found = marks.iter().filter_map(|(algorithm, mark)| dots(mark).map(|first| (*algorithm, first)));
+        let Some((algorithm, first)) = found.next() else { continue };
         let lengths: BTreeMap<i32, u64> = (1..).zip(plan.parts.iter().map(PlannedPart::length)).collect();
-        let is_mark = |part: &UploadedPart| marks.iter().any(|mark| marked_with(part, mark).is_some());
+        let is_mark = |part: &UploadedPart| marks.iter().any(|(_, mark)| marked_with(part, mark).is_some());
         let is_done = |part: &UploadedPart| lengths.get(&part.number) == Some(&part.size) && !is_mark(part);
         let done = parts.into_iter().filter(is_done).map(|part| (part.number, part)).collect();
         return Ok(Some(Marked { index, algorithm, done, first }));

@@ -33,6 +33,10 @@ impl From<ObjectVersion> for Source {
 }
 
 impl Source {
+    pub fn has_rows(&self) -> bool {
+        self.object.size > self.start
+    }
+
     /// Whether a range that was read of it shows that it is compressed like the first source, has neither byte order
     /// mark nor `header`, and ends in a newline. `false` as well if the range is too short to tell.
     pub fn is_like_the_first(

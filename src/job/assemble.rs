@@ -34,7 +34,7 @@ pub async fn assemble(
     let Context { settings, s3, deadline, .. } = context;
     let precondition = existing.precondition();
     let Specification { sources, columns, options, line, mut attributes, fingerprint, start } = specification;
-    let Sources { first, objects, manifest_hash, rows_are_held } = sources;
+    let Sources { first, objects, manifest_hash, crcs_come_with_rows } = sources;
     let start = match start {
         Some(start) => start,
         None => match look_at_start(context, &objects, &options).await? {
@@ -43,6 +43,7 @@ pub async fn assemble(
         },
     };
     let SourceStart { first_bytes, compression, beginning } = start;
+    objects[first_bytes.source].held_against_crc(first_bytes.bytes())?;
     if context.target(compression)? != existing.target {
         let other = BeginAnew::OtherCompression(compression);
         return Ok(ControlFlow::Break(TryEnd::BeginAnew(other)));
@@ -76,14 +77,13 @@ pub async fn assemble(
     };
     let sources;
     (sources, attributes.tagging) = try_join(joined, tags).await?;
-    first_bytes.held_against(sources[first_bytes.source].object.crc)?;
     let (job, columns) = (Some(context.job_id()), Some(line.columns()));
     let seal = Seal { fingerprint, job, columns, size: 0, crc: None, manifest_hash };
     let assembly = Assembly {
         header,
         ending: line.ending(),
         sources,
-        rows_are_held,
+        crcs_come_with_rows,
         first_bytes,
         compression,
         forbidden_header,

@@ -27,7 +27,8 @@ pub enum TryEnd<T> {
 pub enum BeginAnew {
     /// Something has changed since the try began.
     Overtaken(Error),
-    /// S3 would have made another object than expected.
+    /// S3 would have made another object than expected, or has shown other bytes than those of a source, or what lists do not
+    /// tell of it.
     OtherResult(Error),
     /// A slice that had not been looked at is not like the others.
     SlicesDiffer(Error),

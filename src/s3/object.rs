@@ -6,6 +6,7 @@ use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_s3::types::ServerSideEncryption;
 use bytes::Bytes;
 
+use super::S3Error;
 use crate::crc::Crc;
 use crate::uri::Uri;
 
@@ -21,6 +22,17 @@ pub struct ObjectVersion {
     /// S3 keeps a checksum of its parts' checksums instead, as a multipart client asked for. The CRCs of the parts
     /// can be asked for.
     pub is_composite: bool,
+}
+
+impl ObjectVersion {
+    /// An error if these bytes are all of the object, and have not its CRC.
+    pub fn held_against_crc(&self, bytes: &[u8]) -> Result<(), S3Error> {
+        let crc = self.crc.filter(|_| bytes.len() as u64 == self.size);
+        match crc.filter(|crc| Crc::of(crc.algorithm, bytes) != *crc) {
+            Some(crc) => Err(S3Error::other_bytes(&self.uri, crc)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What an event, a list or a manifest has told of an object. It is a hint: the object may be another by now.

@@ -80,8 +80,8 @@ impl S3 {
         }
     }
 
-    /// GetObject of all of the version that has this ETag. If its CRC is known, or S3 tells it now, the bytes have that one. An
-    /// error if the answer tells what a list has not, and HeadObject would have. Who asks holds the memory for it.
+    /// GetObject of all of the version that has this ETag. If S3 tells a CRC of it, the bytes have that one. An error if the
+    /// answer tells what a list has not, and HeadObject would have. Who asks holds the memory for it.
     pub async fn get_all(&self, object: &ObjectVersion) -> Result<Bytes, S3Error> {
         let ObjectVersion { uri, size, etag, .. } = object;
         let wanted = Wanted::WithChecksum { only: Some(etag) };
@@ -92,13 +92,11 @@ impl S3 {
         let head = head_of!("GetObject", uri, answer, None);
         if head.is_client_encrypted() {
             return Err(S3Error::not_listed(uri, "its client has encrypted the object"));
-        } else if head.object.is_composite && !object.is_composite {
+        } else if head.object.is_composite {
             return Err(S3Error::not_listed(uri, "its checksum is one of its parts' checksums"));
         }
-        match object.crc.or(head.object.crc).filter(|crc| Crc::of(crc.algorithm, &bytes) != *crc) {
-            Some(crc) => Err(S3Error::other_bytes(uri, crc)),
-            None => Ok(bytes),
-        }
+        head.object.held_against_crc(&bytes)?;
+        Ok(bytes)
     }
 
     /// The first bytes of an object, at least so many or all of them, and the memory that they take.

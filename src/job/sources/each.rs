@@ -37,5 +37,5 @@ pub async fn look(
     };
     refuse_unreadable(&first)?;
     let objects = vec![first.object.clone()];
-    Ok(ControlFlow::Continue(Sources { first, objects, manifest_hash: None, rows_are_held: false }))
+    Ok(ControlFlow::Continue(Sources { first, objects, manifest_hash: None, crcs_come_with_rows: false }))
 }

@@ -12,8 +12,8 @@ pub struct Sources {
     pub objects: Vec<ObjectVersion>,
     /// The version of the manifest that lists the objects, if one does.
     pub manifest_hash: Option<String>,
-    /// Whether all are small, and the rows of each are held against the CRC that S3 tells with them.
-    pub rows_are_held: bool,
+    /// Whether all are small, and of most the CRCs are not known before their rows are read.
+    pub crcs_come_with_rows: bool,
 }
 
 impl Sources {

@@ -2,8 +2,8 @@
 //!
 //! A list tells no CRC. Small slices need none at first: the function reads each whole for its part, S3 tells the CRC with the
 //! rows if it has one, and the function holds the rows against it. Which merges do so, and what is known of their slices before
-//! they are read, depends on nothing but the job and its objects: each try, and each call, comes to the same plan and the same
-//! mark, whatever a list has told.
+//! they are read, depends on nothing but the job and its objects: each call comes to the same plan and the same mark, whatever a
+//! list has told. A try after one in which a slice was not what it should be looks at each.
 
 use std::iter::once;
 

@@ -38,7 +38,7 @@ pub async fn look(
         return Ok(ControlFlow::Break(receipt));
     }
     let manifest_hash = unload.version.as_ref().map(manifest_hash);
-    let Compared { first, objects, incompleteness } = compared?;
+    let (Compared { first, objects, incompleteness }, crcs_come_with_rows) = compared?;
     let is_gone = !incompleteness.missing.is_empty();
     // The objects were there when the final object was made of this version of the manifest.
     let is_of_version = |seal: &Seal| manifest_hash.is_some() && seal.manifest_hash == manifest_hash;
@@ -55,8 +55,7 @@ pub async fn look(
         return Ok(ControlFlow::Break(existing.sources_gone(context, &reason)));
     }
     if let Some(first) = first.filter(|_| incompleteness.is_none()) {
-        let rows_are_held = may_be_listed(context, unload.entries(folder));
-        return Ok(ControlFlow::Continue(Sources { first, objects, manifest_hash, rows_are_held }));
+        return Ok(ControlFlow::Continue(Sources { first, objects, manifest_hash, crcs_come_with_rows }));
     }
     let error = Error::UnloadIncomplete(Box::new(incompleteness));
     if is_gone {
@@ -123,28 +122,27 @@ struct Compared {
 }
 
 /// Compares the objects of a folder with their entries. They are found by lists, where that may be; then of most of them the
-/// CRCs are not known before their rows are read.
+/// CRCs are not known before their rows are read, as is told besides.
 async fn compared(
     context: &Context<'_>,
     unload: &Unload,
     folder: &str,
     assumptions: &Assumptions,
-) -> Result<Compared, Error> {
+) -> Result<(Compared, bool), Error> {
     let (s3, entries) = (context.s3, unload.entries(folder));
     if assumptions.crcs_come_with_rows && may_be_listed(context, entries) {
         let lists = if assumptions.lists_are_right { listed(s3, unload, folder).await } else { Vec::new() };
         let mut compared = compare(s3, unload, entries, lists).await?;
-        let looked_at: HashSet<usize> = looked_at(entries).collect();
-        let is_composite = |index: &usize| compared.objects.get(*index).is_some_and(|object| object.is_composite);
         // A composite checksum that comes with rows is none of theirs: S3 has to be asked for the CRCs.
-        if !looked_at.iter().any(is_composite) {
+        if !compared.objects.iter().any(|object| object.is_composite) {
+            let looked_at: HashSet<usize> = looked_at(entries).collect();
             // In each try the same is known of them, whether it has looked at them or not.
             let others = compared.objects.iter_mut().enumerate().filter(|(index, _)| !looked_at.contains(index));
-            others.for_each(|(_, object)| (object.crc, object.is_composite) = (None, false));
-            return Ok(compared);
+            others.for_each(|(_, object)| object.crc = None);
+            return Ok((compared, true));
         }
     }
-    compare(s3, unload, entries, Vec::new()).await
+    Ok((compare(s3, unload, entries, Vec::new()).await?, false))
 }
 
 /// Looks at each object of which no list tells.
